@@ -1,0 +1,1 @@
+"""What every part shares: errors, configuration, components, registries and neural building blocks."""

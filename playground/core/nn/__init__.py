@@ -1,0 +1,1 @@
+"""Neural building blocks that the tokenizer, the latent action model and the dynamics share."""

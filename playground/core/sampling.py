@@ -1,0 +1,20 @@
+"""Randomness that is passed, never global."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+
+
+def make_generator(seed: int, device: str | torch.device = "cpu") -> torch.Generator:
+    """A torch generator with its own stream; any non-negative or negative integer is a valid seed."""
+    return torch.Generator(device=device).manual_seed(seed % (1 << 63))
+
+
+def row_noise(shape: Sequence[int], generators: Sequence[torch.Generator]) -> torch.Tensor:
+    """Standard normal noise of ``shape`` whose row ``b`` comes from ``generators[b]`` alone.
+
+    A row's noise therefore never depends on what else is in the batch.
+    """
+    return torch.stack([torch.randn(tuple(shape), generator=generator) for generator in generators])

@@ -1,0 +1,1 @@
+"""The video tokenizer: frames to a small grid of latents and back."""

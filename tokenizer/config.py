@@ -1,0 +1,50 @@
+"""Constructor fields of the tokenizer; they are also its config file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class TokenizerConfig:
+    """One encoder and decoder with one of two bottlenecks.
+
+    Attributes:
+        frame_size: height and width of a frame in pixels; a power of two times ``grid``.
+        grid: height and width of the latent grid; latents per frame N = grid * grid.
+        bottleneck: ``continuous`` (tanh) or ``fsq`` (finite scalar quantisation).
+        channels: C of a continuous latent; for ``fsq`` the number of levels decides instead.
+        levels: quantisation levels of each FSQ dimension; their product is the codebook size.
+        encoder_widths: channels after each halving; one entry per halving from frame_size to grid.
+        encoder_depth: transformer blocks over the grid after the convolutions.
+        decoder_widths: channels before each doubling; one entry per doubling.
+        blocks: residual convolution blocks per resolution.
+        latent_noise: largest standard deviation of the noise that the decoder learns to forgive in training.
+        latent_mask: largest share of latents that training blanks out.
+        l1_weight: weight of the absolute error beside the squared error.
+    """
+
+    frame_size: int = 64
+    grid: int = 8
+    bottleneck: Literal["continuous", "fsq"] = "continuous"
+    channels: int = 16
+    levels: tuple[int, ...] = (8, 5, 5, 5)
+    encoder_widths: tuple[int, ...] = (32, 64, 128)
+    encoder_depth: int = 1
+    decoder_widths: tuple[int, ...] = (128, 64, 32)
+    blocks: int = 1
+    latent_noise: float = 0.1
+    latent_mask: float = 0.0
+    l1_weight: float = 0.1
+
+    def __post_init__(self) -> None:
+        """Check that the widths fit the sizes."""
+        for name, widths in (("encoder_widths", self.encoder_widths), ("decoder_widths", self.decoder_widths)):
+            if self.grid << len(widths) != self.frame_size:
+                raise ValueError(
+                    f"field {name!r} has {len(widths)} entries, but {self.frame_size} px is not"
+                    f" {self.grid} doubled {len(widths)} times"
+                )
+        if min(self.levels, default=0) < 2:
+            raise ValueError("field 'levels' needs at least one entry, each at least 2")
