@@ -1,0 +1,1 @@
+"""Clip datasets: what ``collect`` and ``import`` write and training reads."""

@@ -1,0 +1,315 @@
+"""Reads clip datasets: windows of consecutive frames with the actions that produced them, fast enough for training."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from playground.core.errors import PlaygroundError
+from playground.data.format import (
+    INFO_NAME,
+    DatasetInfo,
+    Shard,
+    complete_shards,
+    load_info,
+    motion_path,
+    open_shard,
+)
+
+_MOTION_CHUNK = 256
+
+
+@dataclass(frozen=True)
+class Clips:
+    """B windows of T frames.
+
+    Attributes:
+        frames_BTHWC: uint8 frames.
+        actions_BT: int64, ``actions_BT[:, t]`` PRODUCED frame t; -1 where not known (first frame of an episode).
+        captions: caption of the last frame of each window, ``""`` for none.
+        rewards_BT: float32 reward that came with frame t, 0 where not known.
+        ends_BT: bool, the action taken at frame t ended the episode (only possible at the last frame).
+        caption_ids_BT: int64 id in ``ClipDataset.captions``, -1 for none.
+        starts_B: int64 number of each window's first frame in the whole dataset.
+    """
+
+    frames_BTHWC: np.ndarray
+    actions_BT: np.ndarray
+    captions: list[str]
+    rewards_BT: np.ndarray
+    ends_BT: np.ndarray
+    caption_ids_BT: np.ndarray
+    starts_B: np.ndarray
+
+
+class ClipDataset:
+    """One or more dataset folders as a single list of windows that never cross an episode.
+
+    Frames are numbered 0 to ``num_frames - 1`` over all shards of all folders. Frames stay on disk (memory-mapped),
+    the small per-frame arrays are held in memory.
+
+    Attributes:
+        info: description of the first folder; size and action names hold for all.
+        infos: description of every folder.
+        captions: text of each caption id over all folders.
+        split: the split of all folders, ``"mixed"`` when they differ.
+        actions_T: int64 action that PRODUCED each frame, -1 where not known.
+        rewards_T: float32 reward that came with each frame.
+        ends_T: bool, the action taken at the frame ended its episode.
+        caption_ids_T: int64 caption of each frame, -1 for none.
+        first_T: bool, the frame starts an episode (or a shard).
+        starts_W: int64 first frame of each window.
+        shard_bounds: int64 number of the first frame of each shard, and ``num_frames`` at the end.
+    """
+
+    def __init__(
+        self,
+        folders: Path | str | Iterable[Path | str],
+        length: int,
+        stride: int = 1,
+        motion_weight: float = 0.0,
+    ) -> None:
+        """Open the folders and list their windows.
+
+        Args:
+            folders: one folder or several.
+            length: frames in a window.
+            stride: frames between the starts of neighbouring windows of an episode; frames inside a window are
+                always consecutive.
+            motion_weight: 0 samples windows evenly, 1 in proportion to their motion, between is a mixture.
+
+        Raises:
+            PlaygroundError: a missing, damaged or mismatching folder, or no episode of ``length`` frames.
+        """
+        if length < 1 or stride < 1:
+            raise PlaygroundError(f"length and stride must be 1 or more, got {length} and {stride}")
+        if not 0.0 <= motion_weight <= 1.0:
+            raise PlaygroundError(f"motion_weight must be 0..1, got {motion_weight}")
+        paths = [Path(folders)] if isinstance(folders, (str, Path)) else [Path(folder) for folder in folders]
+        if not paths:
+            raise PlaygroundError("no dataset folder given; pass --data with at least one folder")
+        self.length, self.stride, self.motion_weight = length, stride, motion_weight
+        self.folders = paths
+        self.infos = [load_info(path) for path in paths]
+        self.info: DatasetInfo = self.infos[0]
+        self._check_alike()
+        splits = {info.split for info in self.infos}
+        self.split = splits.pop() if len(splits) == 1 else "mixed"
+        self._shards: list[Shard] = []
+        shard_infos: list[DatasetInfo] = []
+        for path, info in zip(paths, self.infos, strict=True):
+            indices = complete_shards(path)
+            if not indices:
+                raise PlaygroundError(f"{path} has no finished shard; repeat the command that wrote it")
+            self._shards += [open_shard(path, index, info) for index in indices]
+            shard_infos += [info] * len(indices)
+        lengths = [len(shard.frames_THWC) for shard in self._shards]
+        self.shard_bounds = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+        self._read_steps(shard_infos)
+        self.starts_W = self._list_windows()
+        if not len(self.starts_W):
+            raise PlaygroundError(
+                f"{paths[0]} has no episode of {length} frames (the longest has {self._episode_lengths().max()}); "
+                "use shorter windows or collect more"
+            )
+        self._cumulative_W: np.ndarray | None = None
+
+    @property
+    def num_frames(self) -> int:
+        """Number of frames in all shards."""
+        return int(self.shard_bounds[-1])
+
+    @property
+    def num_episodes(self) -> int:
+        """Number of unbroken runs of frames; an episode cut at a shard edge counts once a shard."""
+        return int(self.first_T.sum())
+
+    def __len__(self) -> int:
+        return len(self.starts_W)
+
+    def sample_starts(self, batch: int, rng: np.random.Generator) -> np.ndarray:
+        """Draw the first frames (int64, B) of ``batch`` windows, with replacement, by ``motion_weight``.
+
+        Latents kept in the order of the frames are then ``latents[starts[:, None] + np.arange(length)]``.
+        """
+        if self.motion_weight == 0.0:
+            return self.starts_W[rng.integers(0, len(self.starts_W), batch)]
+        if self._cumulative_W is None:
+            self._cumulative_W = np.cumsum(self._window_weights())
+        draws = rng.random(batch) * self._cumulative_W[-1]
+        index = np.searchsorted(self._cumulative_W, draws, side="right")
+        return self.starts_W[np.minimum(index, len(self.starts_W) - 1)]
+
+    def sample(self, batch: int, rng: np.random.Generator) -> Clips:
+        """Draw ``batch`` windows with replacement."""
+        return self.clips(self.sample_starts(batch, rng))
+
+    def window(self, index: int) -> Clips:
+        """Window ``index`` of ``len(self)`` as a batch of one; the order never changes."""
+        return self.clips(self.starts_W[[index]])
+
+    def clips(self, starts: np.ndarray) -> Clips:
+        """The windows that start at the given frame numbers (int, B).
+
+        Raises:
+            PlaygroundError: a window would leave its episode.
+        """
+        starts_B = np.asarray(starts, np.int64)
+        frame_BT = starts_B[:, None] + np.arange(self.length)
+        inside = len(starts_B) == 0 or (starts_B.min() >= 0 and frame_BT[:, -1].max() < self.num_frames)
+        if not inside or self.first_T[frame_BT[:, 1:]].any():
+            raise PlaygroundError(f"a window of {self.length} frames leaves its episode; take starts from starts_W")
+        size = self.info.size
+        frames_BTHWC = np.empty((len(starts_B), self.length, size, size, 3), np.uint8)
+        shard_B = np.searchsorted(self.shard_bounds, starts_B, side="right") - 1
+        # Windows are contiguous in one shard: a slice copies at memory speed, a fancy index would gather row by row.
+        for row, (shard, offset) in enumerate(
+            zip(shard_B.tolist(), (starts_B - self.shard_bounds[shard_B]).tolist(), strict=True)
+        ):
+            frames_BTHWC[row] = self._shards[shard].frames_THWC[offset : offset + self.length]
+        caption_ids_BT = self.caption_ids_T[frame_BT]
+        captions = [self.captions[index] if index >= 0 else "" for index in caption_ids_BT[:, -1].tolist()]
+        return Clips(
+            frames_BTHWC,
+            self.actions_T[frame_BT],
+            captions,
+            self.rewards_T[frame_BT],
+            self.ends_T[frame_BT],
+            caption_ids_BT,
+            starts_B,
+        )
+
+    def frames(self, start: int, stop: int) -> np.ndarray:
+        """Frames ``start`` to ``stop - 1`` of the whole dataset, uint8 (T, H, W, C), across episodes and shards.
+
+        Inside one shard this is a read-only view of the file, otherwise a copy.
+
+        Raises:
+            PlaygroundError: outside 0..num_frames.
+        """
+        if not 0 <= start <= stop <= self.num_frames:
+            raise PlaygroundError(f"frames {start}..{stop} are outside 0..{self.num_frames}")
+        parts = []
+        for number, shard in enumerate(self._shards):
+            low, high = int(self.shard_bounds[number]), int(self.shard_bounds[number + 1])
+            if low < stop and high > start:
+                parts.append(shard.frames_THWC[max(start - low, 0) : stop - low])
+        if not parts:
+            return self._shards[0].frames_THWC[:0]
+        return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+    def motion(self) -> np.ndarray:
+        """Mean absolute difference of each frame to the one before it (float32, T; 0..255, 0 at episode starts).
+
+        Computed once per shard and kept beside it; a folder that cannot be written is no error.
+        """
+        motion_T = np.concatenate([_shard_motion(shard) for shard in self._shards])
+        return np.where(self.first_T, np.float32(0), motion_T)
+
+    def _check_alike(self) -> None:
+        for path, info in zip(self.folders, self.infos, strict=True):
+            for name in ("size", "action_names", "fps"):
+                mine, first = getattr(info, name), getattr(self.info, name)
+                if mine != first:
+                    raise PlaygroundError(
+                        f"{path / INFO_NAME}: field {name!r} is {mine!r}, but {self.folders[0]} has {first!r}; "
+                        "train on datasets that agree, or write one of them again"
+                    )
+
+    def _read_steps(self, shard_infos: list[DatasetInfo]) -> None:
+        self.captions: list[str] = []
+        actions, rewards, ends, captions, firsts = [], [], [], [], []
+        known: dict[str, int] = {}
+        for shard, info in zip(self._shards, shard_infos, strict=True):
+            steps = shard.steps
+            done_T = steps["terminated"] | steps["truncated"]
+            first_T = np.ones(len(done_T), bool)
+            first_T[1:] = done_T[:-1] | (np.diff(steps["episode"]) != 0)
+            # On disk a row holds the action taken at its frame; training wants the one that produced it.
+            actions.append(np.where(first_T, -1, np.roll(steps["action"], 1)).astype(np.int64))
+            rewards.append(np.where(first_T, 0, np.roll(steps["reward"], 1)).astype(np.float32))
+            table = np.array([known.setdefault(text, len(known)) for text in info.captions] + [-1], np.int64)
+            captions.append(table[steps["caption"]])
+            ends.append(steps["terminated"])
+            firsts.append(first_T)
+        self.captions = list(known)
+        self.actions_T, self.rewards_T = np.concatenate(actions), np.concatenate(rewards)
+        self.ends_T, self.caption_ids_T = np.concatenate(ends), np.concatenate(captions)
+        self.first_T = np.concatenate(firsts)
+
+    def _episode_lengths(self) -> np.ndarray:
+        edges = np.append(np.flatnonzero(self.first_T), self.num_frames)
+        return np.diff(edges)
+
+    def _list_windows(self) -> np.ndarray:
+        begins = np.flatnonzero(self.first_T)
+        lengths = self._episode_lengths()
+        begin_T, length_T = np.repeat(begins, lengths), np.repeat(lengths, lengths)
+        offset_T = np.arange(self.num_frames) - begin_T
+        return np.flatnonzero((offset_T % self.stride == 0) & (offset_T + self.length <= length_T)).astype(np.int64)
+
+    def _window_weights(self) -> np.ndarray:
+        total = np.concatenate([[0.0], np.cumsum(self.motion(), dtype=np.float64)])
+        # The difference to the frame before the window is not seen, so it does not count.
+        motion_W = total[self.starts_W + self.length] - total[self.starts_W + 1]
+        mean = motion_W.mean()
+        if mean <= 0:
+            return np.ones(len(self.starts_W))
+        return (1 - self.motion_weight) + self.motion_weight * motion_W / mean
+
+
+def _shard_motion(shard: Shard) -> np.ndarray:
+    path, frames = motion_path(shard.folder, shard.index), shard.frames_THWC
+    with contextlib.suppress(OSError, ValueError, EOFError):
+        cached = np.load(path, allow_pickle=False)
+        if cached.shape == (len(frames),) and cached.dtype == np.float32 and np.isfinite(cached).all():
+            return cached
+    motion_T = np.zeros(len(frames), np.float32)
+    for low in range(1, len(frames), _MOTION_CHUNK):
+        now = frames[low : low + _MOTION_CHUNK].astype(np.int16)
+        before = frames[low - 1 : low - 1 + len(now)].astype(np.int16)
+        motion_T[low : low + len(now)] = np.abs(now - before).mean((1, 2, 3), dtype=np.float64)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    with contextlib.suppress(OSError):
+        with open(temporary, "wb") as file:
+            np.save(file, motion_T)
+        os.replace(temporary, path)
+    return motion_T
+
+
+def describe(folder: Path | str) -> str:
+    """Summarise a dataset folder in a few lines for a person.
+
+    Raises:
+        PlaygroundError: not a readable dataset.
+    """
+    data = ClipDataset(folder, length=1)
+    info, lengths = data.info, data._episode_lengths()
+    motion_T = data.motion()[~data.first_T]
+    bytes_used = sum(path.stat().st_size for path in Path(folder).glob("*.np[yz]"))
+    planned = "" if not info.frames or info.frames == data.num_frames else f" of {info.frames} planned: not finished"
+    levels = f", levels {info.seed_range[0]}..{info.seed_range[1] - 1}" if info.seed_range else ""
+    lines = [
+        f"{Path(folder)}: {info.source}, split {info.split}{levels}, seed {info.seed}",
+        f"frames    {data.num_frames}{planned}, {info.size}x{info.size} px, {info.fps:g} per second, "
+        f"{bytes_used / 1e6:.1f} MB in {len(data.shard_bounds) - 1} shards",
+        f"episodes  {data.num_episodes}, frames each: median {int(np.median(lengths))}, longest {lengths.max()}, "
+        f"{int(data.ends_T.sum())} ended by the game",
+    ]
+    if len(motion_T):
+        lines.append(f"motion    mean {motion_T.mean():.2f} of 255, {100 * (motion_T > 0.5).mean():.0f} % of frames move")
+    known = data.actions_T[data.actions_T >= 0]
+    if info.action_names and len(known):
+        counts = np.bincount(known, minlength=len(info.action_names)) / len(known)
+        shares = ", ".join(f"{name} {100 * share:.0f} %" for name, share in zip(info.action_names, counts, strict=True))
+        lines.append(f"actions   {shares}")
+    lines.append(f"captions  {'; '.join(data.captions[:5]) or 'none'}")
+    if info.options:
+        lines.append("options   " + ", ".join(f"{name}={value}" for name, value in info.options.items()))
+    lines.append(f"licence   {info.licence}")
+    return "\n".join(lines)

@@ -1,0 +1,82 @@
+"""Collectors: programs that play a source world and hand out labelled frames.
+
+A collector is one class in the registry ``COLLECTORS``. It plays several *streams* side by side; one stream becomes
+one shard. Stream ``k`` must depend on the seed and ``k`` only, so that a stopped collection can be continued and
+gives the same bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+from playground.core.errors import PlaygroundError
+
+
+@dataclass(frozen=True)
+class StepBatch:
+    """One frame of each of S streams and the step taken at it.
+
+    Attributes:
+        frames_SHWC: uint8 frames; valid until the next batch is asked for.
+        actions_S: int, the action taken AT the frame (leads to the next frame).
+        rewards_S: float, the reward of that action.
+        terminated_S: bool, that action ended the episode; the next frame starts another one.
+        truncated_S: bool, the episode was cut here for another reason, such as a time limit.
+        captions_S: int, id in the collector's ``captions``; -1 for none.
+    """
+
+    frames_SHWC: np.ndarray
+    actions_S: np.ndarray
+    rewards_S: np.ndarray
+    terminated_S: np.ndarray
+    truncated_S: np.ndarray
+    captions_S: np.ndarray
+
+
+class Collector(Protocol):
+    """What ``collect`` needs from a source world.
+
+    Attributes:
+        fps: frames per second at which a person would play the source.
+        action_names: name of each action id.
+        captions: text of each caption id.
+        licence: licence and origin of the pictures.
+        options: every option with the value in use.
+        seed_range: first level seed of the split and the one after the last; empty when there are no levels.
+        streams_per_rollout: how many streams one rollout plays side by side at most.
+    """
+
+    fps: float
+    action_names: list[str]
+    captions: list[str]
+    licence: str
+    options: dict[str, Any]
+    seed_range: list[int]
+    streams_per_rollout: int
+
+    def __init__(self, size: int, split: str, options: dict[str, Any]) -> None:
+        """Check the options; raise ``PlaygroundError`` on an unknown one."""
+
+    def rollout(self, seed: int, first_stream: int, streams: int, frames: int) -> Iterator[StepBatch]:
+        """Play streams ``first_stream`` to ``first_stream + streams - 1`` for ``frames`` frames each."""
+        ...
+
+
+def option_bool(name: str, value: Any) -> bool:
+    """Read a yes-or-no collector option that may come from a command line.
+
+    Raises:
+        PlaygroundError: neither true nor false.
+    """
+    if isinstance(value, bool):
+        return value
+    text = str(value).strip().lower()
+    if text in ("true", "yes", "1", "on"):
+        return True
+    if text in ("false", "no", "0", "off"):
+        return False
+    raise PlaygroundError(f"option {name!r} must be true or false, got {value!r}")
