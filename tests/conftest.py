@@ -1,0 +1,30 @@
+"""Fixtures and settings that every test shares; fixtures of one subject live in that subject's folder."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+# Set before any test imports torch, pygame or gradio: no window on somebody's screen, no calls home, and idle
+# worker threads that sleep (two busy pools on a small machine make every test several times slower).
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+os.environ.setdefault("SDL_VIDEODRIVER", "dummy")
+os.environ.setdefault("SDL_AUDIODRIVER", "dummy")
+os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+
+
+@pytest.fixture(scope="session")
+def repository() -> Path:
+    """The folder that pyproject.toml lies in."""
+    return Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    """A numpy generator with a fixed seed, for tests that only need some numbers."""
+    return np.random.default_rng(0)
