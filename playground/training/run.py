@@ -1,0 +1,190 @@
+"""What ``playground train`` does: opens the data, builds a stage, gives it its share of the budget."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from playground.core.component import Component, load_component
+from playground.core.config import config_from_dict, config_to_dict, read_json, write_json
+from playground.core.device import pick_device
+from playground.core.errors import PlaygroundError, suggest
+from playground.core.registry import DYNAMICS, LATENT_ACTION_MODELS, TOKENIZERS, Registry
+from playground.data.dataset import ClipDataset
+from playground.training.loop import LoopOptions, StageResult, train_stage
+from playground.training.presets import Preset, StagePreset, load_preset, preset_from_dict
+from playground.training.schedule import Budget
+from playground.training.stages.base import Stage
+
+STAGES = ("tokenizer", "latent-actions", "dynamics")
+REGISTRIES = {"tokenizer": TOKENIZERS, "latent-actions": LATENT_ACTION_MODELS, "dynamics": DYNAMICS}
+
+
+@dataclass(frozen=True)
+class Run:
+    """A training run and everything its stages share."""
+
+    preset: Preset
+    data: list[Path]
+    out: Path
+    seed: int
+    device: str
+    resume: bool
+    init: Path | None
+    progress: bool
+
+
+def train(
+    stage: str,
+    preset: str,
+    data: list[Path],
+    out: Path,
+    budget_seconds: float | None = None,
+    steps: int | None = None,
+    resume: bool = False,
+    seed: int = 0,
+    init: Path | None = None,
+    device: str = "auto",
+    progress: bool = True,
+) -> dict[str, StageResult]:
+    """Train one stage, or all three one after the other.
+
+    Args:
+        stage: ``tokenizer``, ``latent-actions``, ``dynamics`` or ``all``.
+        preset: name of a shipped preset or path of a TOML file.
+        data: clip dataset folders.
+        out: the run folder; stages find each other's results there.
+        budget_seconds: wall-clock time; ``all`` splits it by the preset's shares.
+        steps: optimiser steps of each stage instead of the preset's.
+        resume: continue where the run stopped; finished stages are skipped.
+        seed: of everything random.
+        init: start from an exported component folder, or from an earlier run folder.
+        device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
+        progress: show bars.
+
+    Returns:
+        Result of each stage that ran; a stage that was interrupted is the last one and not ``finished``.
+
+    Raises:
+        PlaygroundError: bad input, named.
+    """
+    if stage not in (*STAGES, "all"):
+        raise PlaygroundError(f"unknown stage {stage!r}.{suggest(stage, STAGES)} Known: {', '.join(STAGES)}, all.")
+    if budget_seconds is not None and budget_seconds <= 0:
+        raise PlaygroundError(f"the budget is {budget_seconds} seconds; give a time above zero")
+    run = open_run(preset, data, out, resume, seed, init, device, progress)
+    names = STAGES if stage == "all" else (stage,)
+    shares = {name: run.preset.stage(name).budget_share for name in names}
+    results: dict[str, StageResult] = {}
+    for name in names:
+        seconds = None if budget_seconds is None else budget_seconds * shares[name] / (sum(shares.values()) or 1.0)
+        results[name] = train_one(run, name, seconds, steps)
+        if not results[name].finished:
+            return results
+    return results
+
+
+def open_run(
+    preset: str, data: list[Path], out: Path, resume: bool, seed: int, init: Path | None, device: str, progress: bool
+) -> Run:
+    """Read the preset and keep it with the data folders and the seed in ``out/run.json``.
+
+    A resumed run uses the preset that it was started with, whatever has happened to the file since.
+    """
+    path = out / "run.json"
+    resolved = load_preset(preset)
+    if resume and path.is_file():
+        saved = read_json(path)
+        earlier = preset_from_dict(saved.get("preset", {}), f"{path}: field 'preset'")
+        if earlier.name != resolved.name:
+            raise PlaygroundError(f"{path} was started with preset {earlier.name!r}, not {resolved.name!r}; name that one")
+        resolved, seed = earlier, int(saved.get("seed", seed))
+    folders = [Path(folder).absolute() for folder in data]
+    out.mkdir(parents=True, exist_ok=True)
+    write_json(path, {"preset": config_to_dict(resolved), "data": [str(f) for f in folders], "seed": seed})
+    return Run(resolved, folders, out, seed, pick_device(device), resume, init, progress)
+
+
+def train_one(run: Run, name: str, seconds: float | None, steps: int | None) -> StageResult:
+    """Train one stage of a run for ``seconds``, else for ``steps``, else as long as the preset says."""
+    recipe, folder = run.preset.stage(name), run.out / name
+    done = folder / "done.json"
+    if run.resume and done.is_file() and steps is None:
+        saved = read_json(done)
+        return StageResult(True, int(saved["steps"]), float(saved["seconds"]), dict(saved["metrics"]))
+    budget = Budget(steps if steps is not None or seconds is not None else recipe.steps, seconds)
+    options = LoopOptions(
+        folder=folder,
+        adam_lr=recipe.adam_lr,
+        muon_lr=recipe.muon_lr,
+        weight_decay=recipe.weight_decay,
+        ema=recipe.ema,
+        seed=run.seed,
+        device=run.device,
+        resume=run.resume,
+        checkpoint_every=recipe.checkpoint_every,
+        inspect_every=recipe.inspect_every,
+        progress=run.progress,
+    )
+    return train_stage(BUILDERS[name](run, recipe), options, budget)
+
+
+def build_model(run: Run, name: str, recipe: StagePreset, derived: dict[str, Any]) -> Component:
+    """Build a stage's model, or load it from ``run.init``.
+
+    Args:
+        run: the run; its seed decides the first weights.
+        name: the stage.
+        recipe: names the model and holds its config fields.
+        derived: config fields that follow from the data or from other stages.
+
+    Raises:
+        PlaygroundError: a config field that is unknown, wrong or contradicts ``derived``.
+    """
+    registry: Registry = REGISTRIES[name]
+    where = f"preset {run.preset.name!r}: [{name.replace('-', '_')}.model]"
+    for field, value in recipe.model.items():
+        if derived.get(field, value) != value:
+            raise PlaygroundError(f"{where}: field {field!r} is {value!r}, but must be {derived[field]!r}; remove it")
+    component = registry.get(recipe.type)
+    config = config_from_dict(component.Config, {**recipe.model, **derived}, where)
+    if run.init is not None:
+        source = run.init if (run.init / "config.json").is_file() else run.init / name / "export"
+        model: Component = load_component(registry, source)
+        if model.type_name != recipe.type or model.config != config:
+            raise PlaygroundError(f"{source} is another model than {where} describes; use the preset it was trained with")
+        return model
+    with torch.random.fork_rng(devices=[]):
+        torch.random.default_generator.manual_seed(run.seed)
+        built: Component = component(config)
+    return built
+
+
+def open_dataset(run: Run, length: int, motion_weight: float) -> ClipDataset:
+    """Open the run's data as clips of ``length`` frames.
+
+    Raises:
+        PlaygroundError: no data, or frames of another size than the preset's.
+    """
+    dataset = ClipDataset(run.data, length=length, motion_weight=motion_weight)
+    if dataset.info.size != run.preset.frame_size:
+        raise PlaygroundError(
+            f"{run.data[0]} has frames of {dataset.info.size} px, preset {run.preset.name!r} trains on"
+            f" {run.preset.frame_size} px; collect with --size {run.preset.frame_size} or choose another preset"
+        )
+    return dataset
+
+
+def _tokenizer(run: Run, recipe: StagePreset) -> Stage:
+    from playground.training.stages.tokenizer import TokenizerStage
+
+    dataset = open_dataset(run, recipe.window, recipe.motion_weight)
+    model = build_model(run, "tokenizer", recipe, {"frame_size": run.preset.frame_size})
+    return TokenizerStage(model, dataset, recipe.batch)
+
+
+BUILDERS: dict[str, Callable[[Run, StagePreset], Stage]] = {"tokenizer": _tokenizer}
