@@ -1,0 +1,323 @@
+"""Continuous head: predicts clean latents from noisy ones, in few steps, with the memory of the last step kept.
+
+Every frame of a training clip has its own noise level (diffusion forcing, Chen et al. 2024) and the network predicts
+the clean latents (x-prediction). Part of a batch learns to take one large step where two small ones would go
+(shortcut models, Frans et al. 2024; used for world models by Dreamer 4, Hafner et al. 2025).
+
+Two choices are ours. The previous frame's final latents are an input beside the noisy ones, and the prediction is a
+change to them: a world is mostly what it was a moment ago, so capacity and training time go into what moves. And
+because the final latents come back that way, keys and values of the last denoising step can be kept as memory;
+no extra pass rewrites them.
+
+Legend: B batch, T frames, N latents, C channels, A actions, P prompt dims, L time layers, R ring slots.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import ClassVar
+
+import torch
+from einops import rearrange
+from torch import Tensor, nn
+
+from dynamics.config import DynamicsConfig
+from dynamics.trunk import Trunk
+from playground.core.component import Component
+from playground.core.nn.ring import RingState, Written
+from playground.core.nn.rope import rotary_angles
+from playground.core.registry import DYNAMICS
+from playground.core.sampling import row_noise
+
+Run = Callable[..., tuple[Tensor, Tensor, Tensor]]
+
+
+class ShortcutNetwork(nn.Module):
+    """The pure step: everything it needs comes in, everything it makes goes out, shapes never change."""
+
+    def __init__(self, config: DynamicsConfig) -> None:
+        """Build the layers that ``config`` describes."""
+        super().__init__()
+        self.grid, self.packing = config.grid, config.packing
+        packed_channels = config.latent_channels * config.packing**2
+        self.trunk = Trunk(config)
+        self.embed = nn.Linear(2 * packed_channels, config.width)
+        self.head = nn.Linear(config.width, packed_channels)
+        nn.init.zeros_(self.head.weight)
+        nn.init.zeros_(self.head.bias)
+
+    def forward(
+        self,
+        noisy_BNC: Tensor,
+        previous_BNC: Tensor,
+        level_B: Tensor,
+        step_B: Tensor,
+        action_B: Tensor,
+        prompt_BP: Tensor | None,
+        cos_BE: Tensor,
+        sin_BE: Tensor,
+        keys: Tensor,
+        values: Tensor,
+        bias_BR: Tensor,
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """One denoising pass of one frame; returns clean latents (B, N, C) and new keys and values."""
+        x_BSD = self._tokens(noisy_BNC, previous_BNC, action_B, prompt_BP)
+        condition = self.trunk.condition(level_B, step_B, action_B)
+        packed, new_keys, new_values = self.trunk.step(x_BSD, condition, (cos_BE, sin_BE), (keys, values, bias_BR))
+        return previous_BNC + self._unpack(self.head(packed)), new_keys, new_values
+
+    def window(
+        self,
+        noisy_BTNC: Tensor,
+        previous_BTNC: Tensor,
+        level_BT: Tensor,
+        step_BT: Tensor,
+        action_BT: Tensor,
+        prompt_BTP: Tensor | None,
+    ) -> Tensor:
+        """All frames of a clip at once, for training: clean latents (B, T, N, C)."""
+        x_BTSD = self._tokens(noisy_BTNC, previous_BTNC, action_BT, prompt_BTP)
+        packed = self.trunk.window(x_BTSD, self.trunk.condition(level_BT, step_BT, action_BT))
+        return previous_BTNC + self._unpack(self.head(packed)).float()
+
+    def _tokens(self, noisy: Tensor, previous: Tensor, action: Tensor, prompt: Tensor | None) -> Tensor:
+        packed = torch.cat((self._pack(noisy), self._pack(previous)), dim=-1)
+        return self.trunk.assemble(self.embed(packed), action, prompt)
+
+    def _pack(self, latents: Tensor) -> Tensor:
+        side = self.grid // self.packing
+        return rearrange(
+            latents, "... (h a w b) c -> ... (h w) (a b c)", h=side, w=side, a=self.packing, b=self.packing
+        )
+
+    def _unpack(self, packed: Tensor) -> Tensor:
+        side = self.grid // self.packing
+        return rearrange(packed, "... (h w) (a b c) -> ... (h a w b) c", h=side, a=self.packing, b=self.packing)
+
+
+@DYNAMICS.register("shortcut")
+class ShortcutDynamics(Component):
+    """Next-frame latents by a few denoising steps."""
+
+    Config: ClassVar[type] = DynamicsConfig
+    type_name: ClassVar[str] = "shortcut"
+    discrete: ClassVar[bool] = False
+
+    def __init__(self, config: DynamicsConfig) -> None:
+        """Build the network that ``config`` describes."""
+        super().__init__(config)
+        self.context_frames = config.context_frames
+        self.num_actions = config.num_actions
+        self.network = ShortcutNetwork(config)
+        self.register_buffer("mean_C", torch.zeros(config.latent_channels))
+        self.register_buffer("scale_C", torch.ones(config.latent_channels))
+
+    def set_statistics(self, latents: Tensor) -> None:
+        """Normalise latents (..., C) of a data set to zero mean and unit variance inside the model from now on."""
+        flat = latents.reshape(-1, latents.shape[-1]).float()
+        self.mean_C.copy_(flat.mean(dim=0))
+        self.scale_C.copy_(flat.std(dim=0).clamp_min(1e-3))
+
+    def new_state(self, batch: int) -> RingState:
+        """Memory of ``batch`` worlds that have seen nothing."""
+        config, trunk = self.config, self.network.trunk
+        return RingState.empty(
+            layers=trunk.time_layers,
+            batch=batch,
+            tokens=trunk.tokens,
+            heads=config.width // config.head_dim,
+            head_dim=config.head_dim,
+            slots=config.context_frames - 1,
+            previous=torch.zeros(batch, config.tokens_per_frame, config.latent_channels),
+        )
+
+    def generate(
+        self,
+        state: RingState,
+        action_B: Tensor,
+        prompt_BP: Tensor | None,
+        generators: Sequence[torch.Generator],
+        steps: int | None = None,
+        run: Run | None = None,
+    ) -> tuple[Tensor, Written]:
+        """Draw the next frame of every row.
+
+        Args:
+            state: memory; not changed (call ``state.write`` with the result).
+            action_B: int64, ``num_actions`` for unknown.
+            prompt_BP: caption embeddings or None.
+            generators: one a row, so that a row's frames depend on its own seed alone.
+            steps: denoising passes, a power of two up to ``config.steps`` (the default).
+            run: replaces the network (an engine's compiled or quantised version).
+
+        Returns:
+            Latents (B, N, C) for the tokenizer, and what to write into the memory.
+        """
+        steps = steps or self.config.steps
+        config = self.config
+        x_BNC = row_noise((config.tokens_per_frame, config.latent_channels), generators)
+        step = steps.bit_length() - 1
+        for index in range(steps):
+            level = index / steps
+            clean, keys, values = self._pass(state, x_BNC, level, step, action_B, prompt_BP, run)
+            x_BNC = x_BNC + (clean - x_BNC) / (steps - index)
+        return x_BNC * self.scale_C + self.mean_C, Written(keys, values, x_BNC)
+
+    def observe(
+        self,
+        state: RingState,
+        codes_BNC: Tensor,
+        action_B: Tensor,
+        prompt_BP: Tensor | None,
+        generators: Sequence[torch.Generator],
+        run: Run | None = None,
+    ) -> Written:
+        """What a given frame (B, N, C) adds to the memory, seen with the noise of a last denoising step."""
+        clean = (codes_BNC - self.mean_C) / self.scale_C
+        steps = self.config.steps
+        level = 1 - 1 / steps
+        noise = row_noise(clean.shape[1:], generators)
+        noisy = (1 - level) * noise + level * clean
+        _, keys, values = self._pass(state, noisy, level, steps.bit_length() - 1, action_B, prompt_BP, run)
+        return Written(keys, values, clean)
+
+    def loss(
+        self,
+        codes_BTNC: Tensor,
+        actions_BT: Tensor,
+        prompts_BTP: Tensor | None,
+        generator: torch.Generator,
+        progress: float = 1.0,
+    ) -> dict[str, Tensor]:
+        """Denoising loss of a batch of clips, plus the shortcut loss once half trained.
+
+        Args:
+            codes_BTNC: latents from the tokenizer.
+            actions_BT: int64, the action that produced each frame.
+            prompts_BTP: caption embeddings or None.
+            generator: source of noise, levels and dropout.
+            progress: share of the training done, in [0, 1].
+
+        Returns:
+            ``loss`` to minimise; ``copy_ratio``, the first-pass error over the error of repeating the last frame.
+        """
+        clean = (codes_BTNC.float() - self.mean_C) / self.scale_C
+        batch, frames = clean.shape[:2]
+        draw = _Draw(generator)
+        hidden = draw.uniform(batch, frames) < self.config.action_dropout
+        actions = actions_BT.masked_fill(hidden, self.num_actions)
+        if prompts_BTP is not None:
+            prompts_BTP = prompts_BTP * (draw.uniform(batch, 1, 1) >= self.config.prompt_dropout)
+        past = torch.cat((torch.zeros_like(clean[:, :1]), clean[:, :-1]), dim=1)
+        own = int(batch * self.config.own_share) if progress > 0.5 else 0
+        if own:
+            past[:own, 1:] = self._own_predictions(clean[:own], past[:own], actions[:own], prompts_BTP, draw)[:, :-1]
+        past = past + self._context_noise(past, draw)
+        levels = self._levels(batch, frames, draw)
+        finest = torch.full((batch, frames), self.config.steps.bit_length() - 1, device=clean.device)
+        noise = draw.normal(*clean.shape)
+        noisy = torch.lerp(noise, clean, levels[..., None, None])
+        predicted = self.network.window(noisy, past, levels, finest, actions, prompts_BTP)
+        error_BT = (predicted - clean).square().mean(dim=(2, 3))
+        weight_T = torch.ones(frames, device=clean.device)
+        weight_T[0] = self.config.first_frame_weight
+        loss = (error_BT * weight_T).mean()
+        result = {"loss": loss, "copy_ratio": self._copy_ratio(error_BT, clean, levels)}
+        shared = int(batch * self.config.shortcut_share) if progress > 0.5 and self.config.steps > 1 else 0
+        if shared:
+            rows = slice(batch - shared, batch)
+            prompts = None if prompts_BTP is None else prompts_BTP[rows]
+            shortcut = self._shortcut_loss(clean[rows], noise[rows], past[rows], actions[rows], prompts, draw)
+            result["shortcut"] = shortcut.detach()
+            result["loss"] = loss + shared / batch * shortcut
+        return result
+
+    def _pass(
+        self,
+        state: RingState,
+        noisy_BNC: Tensor,
+        level: float,
+        step: int,
+        action_B: Tensor,
+        prompt_BP: Tensor | None,
+        run: Run | None,
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        batch = noisy_BNC.shape[0]
+        cos_BE, sin_BE = rotary_angles(state.position_B, self.config.head_dim)
+        return (run or self.network)(
+            noisy_BNC,
+            state.previous,
+            torch.full((batch,), level),
+            torch.full((batch,), step),
+            action_B,
+            prompt_BP,
+            cos_BE,
+            sin_BE,
+            state.keys,
+            state.values,
+            state.bias_BR,
+        )
+
+    def _levels(self, batch: int, frames: int, draw: _Draw) -> Tensor:
+        """Noise levels on the sampling grid; half of them 0, where the frame has to be predicted from its past."""
+        steps = self.config.steps
+        levels = torch.floor(draw.uniform(batch, frames) * steps) / steps
+        return torch.where(draw.uniform(batch, frames) < 0.5, torch.zeros_like(levels), levels)
+
+    def _context_noise(self, past: Tensor, draw: _Draw) -> Tensor:
+        batch, frames = past.shape[:2]
+        scale = draw.uniform(batch, frames, 1, 1) * self.config.context_noise
+        scale[:, 0] = 0.0  # nothing precedes the first frame, and generation says so with exact zeros
+        return scale * draw.normal(*past.shape)
+
+    @torch.no_grad()
+    def _own_predictions(
+        self, clean: Tensor, past: Tensor, actions: Tensor, prompts: Tensor | None, draw: _Draw
+    ) -> Tensor:
+        """First-pass predictions of each frame, to be used as the imperfect past of the next one."""
+        levels = torch.zeros(clean.shape[:2], device=clean.device)
+        finest = torch.full(clean.shape[:2], self.config.steps.bit_length() - 1, device=clean.device)
+        prompts = None if prompts is None else prompts[: clean.shape[0]]
+        return self.network.window(draw.normal(*clean.shape), past, levels, finest, actions, prompts)
+
+    def _shortcut_loss(
+        self, clean: Tensor, noise: Tensor, past: Tensor, actions: Tensor, prompts: Tensor | None, draw: _Draw
+    ) -> Tensor:
+        """Match one step of size 2d to the mean direction of two steps of size d (Frans et al. 2024, eq. 4)."""
+        batch, frames = clean.shape[:2]
+        finest = self.config.steps.bit_length() - 1
+        large = torch.floor(draw.uniform(batch, 1) * finest).long().expand(batch, frames)
+        count = torch.pow(2.0, large)  # number of large steps in a frame
+        levels = torch.floor(draw.uniform(batch, frames) * count) / count
+        small_size = 0.5 / count
+        noisy = torch.lerp(noise, clean, levels[..., None, None])
+
+        def direction(x: Tensor, level: Tensor) -> Tensor:
+            predicted = self.network.window(x, past, level, large + 1, actions, prompts)
+            return (predicted - x) / (1 - level)[..., None, None]
+
+        with torch.no_grad():
+            first = direction(noisy, levels)
+            second = direction(noisy + first * small_size[..., None, None], levels + small_size)
+            target = (first + second) / 2
+        predicted = self.network.window(noisy, past, levels, large, actions, prompts)
+        reached = noisy + target * (1 - levels)[..., None, None]  # the same comparison in x-space is (1-level)^2 in v
+        return (predicted - reached)[:, 1:].square().mean()
+
+    def _copy_ratio(self, error_BT: Tensor, clean: Tensor, levels: Tensor) -> Tensor:
+        still_BT = (clean[:, 1:] - clean[:, :-1]).square().mean(dim=(2, 3))
+        first_pass = (levels[:, 1:] == 0).float()
+        return (error_BT[:, 1:].detach() * first_pass).sum() / (still_BT * first_pass).sum().clamp_min(1e-6)
+
+
+class _Draw:
+    """Random tensors from one generator, on its device."""
+
+    def __init__(self, generator: torch.Generator) -> None:
+        self.generator = generator
+
+    def uniform(self, *shape: int) -> Tensor:
+        return torch.rand(shape, generator=self.generator, device=self.generator.device)
+
+    def normal(self, *shape: int) -> Tensor:
+        return torch.randn(shape, generator=self.generator, device=self.generator.device)

@@ -1,0 +1,103 @@
+"""The key/value ring buffer: what a running world remembers.
+
+Legend: L time layers, B rows (slots), S tokens per frame, K heads, E head dims, R ring slots.
+
+Keys are stored as (L, B, S, K, E, R) and values as (L, B, S, K, R, E), the layouts that the matrix products of
+temporal attention read, so that a step transposes nothing. The order of slots does not matter to a softmax over
+rotary keys, so the oldest slot is overwritten and nothing is ever moved.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+MASKED = -1e9
+"""Additive attention bias of an empty slot; finite so that quantised and exported graphs stay free of NaN."""
+
+
+@dataclass
+class Written:
+    """What one frame adds to the memory: keys and values (L, B, S, K, E) and the frame's own codes (B, N, ...)."""
+
+    keys: Tensor
+    values: Tensor
+    codes: Tensor
+
+
+@dataclass
+class RingState:
+    """Memory of a batch of running worlds.
+
+    Attributes:
+        keys: (L, B, S, K, E, R).
+        values: (L, B, S, K, R, E).
+        bias_BR: 0 for a filled slot, ``MASKED`` for an empty one.
+        position_B: frames seen so far, int64; also the rotary position of the next frame.
+        previous: codes of the newest frame (B, N, C) or (B, N).
+    """
+
+    keys: Tensor
+    values: Tensor
+    bias_BR: Tensor
+    position_B: Tensor
+    previous: Tensor
+
+    @classmethod
+    def empty(
+        cls, layers: int, batch: int, tokens: int, heads: int, head_dim: int, slots: int, previous: Tensor
+    ) -> RingState:
+        """A state that remembers nothing; ``previous`` stands for the frame before the first."""
+        return cls(
+            keys=torch.zeros(layers, batch, tokens, heads, head_dim, slots),
+            values=torch.zeros(layers, batch, tokens, heads, slots, head_dim),
+            bias_BR=torch.full((batch, slots), MASKED),
+            position_B=torch.zeros(batch, dtype=torch.int64),
+            previous=previous,
+        )
+
+    @property
+    def slots(self) -> int:
+        """Ring slots R."""
+        return self.bias_BR.shape[1]
+
+    def write(self, written: Written, rows: list[int] | None = None) -> None:
+        """Store one new frame in the oldest slot of each row, in place.
+
+        Args:
+            written: result of a step over all rows.
+            rows: rows to write; None for all. Other rows keep their memory untouched.
+        """
+        for row in range(self.bias_BR.shape[0]) if rows is None else rows:
+            slot = int(self.position_B[row]) % self.slots
+            self.keys[:, row, :, :, :, slot] = written.keys[:, row]
+            self.values[:, row, :, :, slot, :] = written.values[:, row]
+            self.bias_BR[row, slot] = 0.0
+            self.position_B[row] += 1
+            self.previous[row] = written.codes[row]
+
+    def row(self, row: int) -> RingState:
+        """An independent copy of one row, for snapshots and branches."""
+        return RingState(
+            keys=self.keys[:, row : row + 1].clone(),
+            values=self.values[:, row : row + 1].clone(),
+            bias_BR=self.bias_BR[row : row + 1].clone(),
+            position_B=self.position_B[row : row + 1].clone(),
+            previous=self.previous[row : row + 1].clone(),
+        )
+
+    def put_row(self, row: int, source: RingState) -> None:
+        """Overwrite one row with a single-row state, in place."""
+        self.keys[:, row] = source.keys[:, 0]
+        self.values[:, row] = source.values[:, 0]
+        self.bias_BR[row] = source.bias_BR[0]
+        self.position_B[row] = source.position_B[0]
+        self.previous[row] = source.previous[0]
+
+    def clone(self) -> RingState:
+        """An independent copy of every row."""
+        return RingState(
+            self.keys.clone(), self.values.clone(), self.bias_BR.clone(), self.position_B.clone(), self.previous.clone()
+        )
