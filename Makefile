@@ -1,15 +1,14 @@
 # Two commands are enough: `make play` and `make test`. Both need python3 (3.11 or newer) and make, nothing else.
 #   make play ARGS="--seed 7"      installs on the first run, then plays; ARGS go to `playground play`
 #   make test                      lint, import contracts, types and tests
-#   make worlds                    adds the simulators that `playground collect` draws clips from
-#   make web                       adds the web demo and opens it
+#   make worlds                    adds the games that `playground collect` draws clips from
 #   make clean                     removes the environment and every cache
 # PYTHON=/path/to/python3.12 chooses an interpreter; VENV=folder another environment.
 
 VENV ?= .venv
 ARGS ?=
 PYTEST_ARGS ?=
-TEST_EXTRAS ?= dev,play,video,train,eval,rl
+TEST_EXTRAS ?= dev,play,video,train,eval
 
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
@@ -22,7 +21,7 @@ FIND_PYTHON = for name in $(or $(PYTHON),python3 python3.12 python3.11 python3.1
 	if $$name -c 'import sys, ensurepip, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
 	echo $$name; break; fi; done
 
-.PHONY: play test lint venv worlds web clean help
+.PHONY: play test lint venv worlds clean help
 .DELETE_ON_ERROR:
 
 play: $(VENV)/.play
@@ -54,20 +53,12 @@ $(VENV)/.test: $(VENV)/.venv $(INPUTS)
 	@touch $@
 
 $(VENV)/.worlds: $(VENV)/.venv $(INPUTS)
-	@echo "Installing the simulators"
-	@$(INSTALL) -e ".[worlds]"
+	@echo "Installing the games"
+	@$(INSTALL) -e ".[video]"
 	@$(PIP) install --no-deps -r constraints/procgen.txt
 	@touch $@
 
-$(VENV)/.web: $(VENV)/.venv $(INPUTS)
-	@echo "Installing the web demo"
-	@$(INSTALL) -e ".[web,video]"
-	@touch $@
-
 worlds: $(VENV)/.worlds
-
-web: $(VENV)/.web
-	@$(BIN)/playground web $(ARGS)
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check .
