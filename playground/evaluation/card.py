@@ -1,0 +1,141 @@
+"""The model card of a world bundle, filled from its report, its bench and its training run, never by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from playground.evaluation.report import limits, numbers_table
+
+ART: dict[str, str] = {
+    "coinrun": (
+        "The world imitates CoinRun from OpenAI's Procgen (program code: MIT licence). Its pictures show "
+        "game art: Kenney's platformer packs (CC0), and assets that Procgen lists in its "
+        "`ASSET_LICENSES.md` under CC0, CC-BY 3.0, CC-BY 4.0 and OGA-BY 3.0; see that file for the authors. "
+        "The prompt pictures in `prompts/` derive from that art and keep its licences."
+    ),
+}
+"""Attribution of the art in the training data, by dataset source."""
+
+_SPEED_KEYS = (
+    "fps_median",
+    "fps_p5",
+    "frame_ms_p50",
+    "frame_ms_p95",
+    "first_frame_s",
+    "rss_mb",
+    "threads",
+    "other_load",
+)
+
+_COMPONENTS = {
+    "tokenizer": "turns frames into a small grid of latents and back",
+    "latent_actions": "reads from two frames what a player could have done between them",
+    "dynamics": "predicts the next frame's latents from the past and a latent action",
+}
+
+
+def model_card(
+    world: Mapping[str, Any],
+    report: Mapping[str, Any] | None = None,
+    bench: Mapping[str, Any] | None = None,
+    run: Mapping[str, Any] | None = None,
+    datasets: Sequence[Mapping[str, Any]] = (),
+) -> str:
+    """Write the ``README.md`` of a bundle.
+
+    Args:
+        world: ``name``, ``frame_size``, ``fps``, ``actions`` (entries of ``actions.json``), ``licence``,
+            ``data_statement`` and ``prompts``; missing ones are left out of the text.
+        report: numbers of ``report.json``; without it the card says that the world was not measured.
+        bench: the flat bench numbers of one backend, or backend name to such numbers.
+        run: ``run.json`` of the training run.
+        datasets: ``dataset.json`` of the training and prompt data, each with an optional ``purpose``.
+
+    Returns:
+        Markdown.
+    """
+    name = str(world.get("name", "world"))
+    parts = [f"# {name}", _what_it_is(world), "## Use", _use(name)]
+    parts += ["## Actions", _actions(world.get("actions") or [])]
+    parts += ["## Data", _data(world, datasets)]
+    parts += ["## Licence and attribution", _licence(world, datasets)]
+    parts += ["## Numbers", numbers_table(report) if report else "Not measured yet: run `playground eval`."]
+    if bench:
+        parts += ["## Speed", _speed(bench)]
+    parts += ["## Limits", _limits(report)]
+    if run:
+        parts += ["## Training", _training(run)] if _training(run) else []
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _what_it_is(world: Mapping[str, Any]) -> str:
+    size, fps = world.get("frame_size"), world.get("fps")
+    text = "A playable generated world: every frame is drawn by a neural network that answers to your keys. "
+    if size and fps:
+        text += f"It shows {size}x{size} pixels and is meant to be played at {fps:g} frames per second. "
+    text += "Its parts:\n\n"
+    return text + "\n".join(f"- `{part}/` {purpose}" for part, purpose in _COMPONENTS.items())
+
+
+def _use(name: str) -> str:
+    return f"```\nplayground play {name}\n```\n\nWeights are safetensors files: loading them runs no code."
+
+
+def _actions(entries: Sequence[Mapping[str, Any]]) -> str:
+    if not entries:
+        return "No action has a key yet; latent actions are played by their number."
+    lines = ["| latent action | name | keys |", "|---:|---|---|"]
+    for entry in entries:
+        idle = "(no key held)" if entry.get("noop") else ""
+        keys = ", ".join(f"`{key}`" for key in entry.get("keys", [])) or idle
+        lines.append(f"| {entry.get('code')} | {entry.get('name')} | {keys} |")
+    return "\n".join(lines)
+
+
+def _data(world: Mapping[str, Any], datasets: Sequence[Mapping[str, Any]]) -> str:
+    lines = [str(world["data_statement"])] if world.get("data_statement") else []
+    rows = []
+    for info in datasets:
+        seeds = info.get("seed_range") or []
+        levels = f", level seeds {seeds[0]} to {seeds[1] - 1}" if len(seeds) == 2 else ""
+        purpose = f"{info['purpose']}: " if info.get("purpose") else ""
+        split, licence = info.get("split"), info.get("licence")
+        rows.append(f"- {purpose}`{info.get('source')}`, split `{split}`{levels}, licence: {licence}")
+    if rows:
+        lines.append("\n".join(dict.fromkeys(rows)))
+    return "\n\n".join(lines) or "Not stated."
+
+
+def _licence(world: Mapping[str, Any], datasets: Sequence[Mapping[str, Any]]) -> str:
+    lines = [f"Weights: {world.get('licence') or 'Apache-2.0'}."]
+    sources = sorted({str(info.get("source")) for info in datasets})
+    lines += [ART[source] for source in sources if source in ART]
+    return "\n\n".join(lines)
+
+
+def _speed(bench: Mapping[str, Any]) -> str:
+    rows = [bench] if "fps_median" in bench else [row for row in bench.values() if isinstance(row, Mapping)]
+    keys = _SPEED_KEYS
+    lines = ["| backend | " + " | ".join(keys) + " |", "|---|" + "---:|" * len(keys)]
+    for row in rows:
+        cells = " | ".join(str(row.get(key, "")) for key in keys)
+        lines.append(f"| {row.get('backend', '')} | {cells} |")
+    lines += ["", "`other_load` is how many cores other programs kept busy during the measurement."]
+    return "\n".join(lines)
+
+
+def _limits(report: Mapping[str, Any] | None) -> str:
+    lines = [f"- {line}" for line in limits(report)] if report else ["- Nothing was measured."]
+    lines.append(
+        "- It remembers only the frames in its context: what leaves the picture may come back changed."
+    )
+    return "\n".join(lines)
+
+
+def _training(run: Mapping[str, Any]) -> str:
+    preset = run.get("preset")
+    name = preset.get("name") if isinstance(preset, Mapping) else preset
+    facts = [f"Preset `{name}`"] if name else []
+    facts += [f"{key} {run[key]}" for key in ("seed", "steps", "hours") if key in run]
+    return ", ".join(facts) + "." if facts else ""

@@ -1,0 +1,61 @@
+"""Contact sheets: what the numbers of a report look like."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+_MARGIN = 2
+_BACKGROUND = 24
+
+
+def sheet(rows: Sequence[np.ndarray], labels: Sequence[str], scale: int = 1) -> Image.Image:
+    """Lay clips out as rows of frames with a label in front of each row.
+
+    Args:
+        rows: uint8 clips ``(T, H, W, 3)`` of equal frame size; shorter ones leave room at the end.
+        labels: one text a row.
+        scale: whole-number enlargement of the pixels.
+    """
+    height, width = rows[0].shape[1] * scale, rows[0].shape[2] * scale
+    columns = max(len(row) for row in rows)
+    gutter = 8 + 7 * max((len(label) for label in labels), default=0)
+    canvas = Image.new(
+        "RGB",
+        (gutter + columns * (width + _MARGIN), len(rows) * (height + _MARGIN)),
+        (_BACKGROUND,) * 3,
+    )
+    draw = ImageDraw.Draw(canvas)
+    for row_index, (row, label) in enumerate(zip(rows, labels, strict=True)):
+        top = row_index * (height + _MARGIN)
+        draw.text((4, top + height // 2 - 6), label, fill=(230, 230, 230))
+        for column, frame in enumerate(row):
+            tile = Image.fromarray(frame).resize((width, height), Image.Resampling.NEAREST)
+            canvas.paste(tile, (gutter + column * (width + _MARGIN), top))
+    return canvas
+
+
+def save_reconstruction(path: Path, truth: np.ndarray, decoded: np.ndarray) -> None:
+    """True frames above what the tokenizer makes of them; both uint8 ``(T, H, W, 3)``."""
+    sheet([truth, decoded], ["true", "decoded"], scale=_scale(truth)).save(path)
+
+
+def save_rollouts(path: Path, truth_BTHWC: np.ndarray, generated_BTHWC: np.ndarray, clips: int = 4) -> None:
+    """Pairs of rows, truth over generated, every second frame of the first ``clips`` clips."""
+    rows: list[np.ndarray] = []
+    for truth, generated in zip(truth_BTHWC[:clips], generated_BTHWC[:clips], strict=True):
+        rows += [truth[1::2], generated[1::2]]
+    sheet(rows, ["true", "generated"] * (len(rows) // 2), scale=_scale(truth_BTHWC)).save(path)
+
+
+def save_held(path: Path, clips_BTHWC: np.ndarray, labels: Sequence[str], columns: int = 10) -> None:
+    """One row for each held action from the same start, ``columns`` frames spread over the clip."""
+    picks = np.linspace(0, clips_BTHWC.shape[1] - 1, min(columns, clips_BTHWC.shape[1])).astype(int)
+    sheet([clip[picks] for clip in clips_BTHWC], labels, scale=_scale(clips_BTHWC)).save(path)
+
+
+def _scale(frames: np.ndarray) -> int:
+    return max(1, 96 // frames.shape[-2])
