@@ -61,26 +61,12 @@ def evaluate_world(
     dataset = _load_data(data, context + HORIZON)
     report_file = Path(out) if str(out).endswith(".json") else Path(out) / "report.json"
     report_file.parent.mkdir(parents=True, exist_ok=True)
-    bars = _Bars(progress)
     clips = rollouts.spread_windows(dataset, max(1, -(-frames // HORIZON)))
     _check_size(world, clips)
-    prompts = world_prompts(world)
-    numbers: dict[str, float] = {}
-    folder = report_file.parent
-    numbers |= measure_tokenizer(world, clips, folder)
-    if getattr(world, "latent_actions", None) is not None:
-        numbers |= measure_rollouts(world, clips, context, seed, folder, bars)
-        starts = clips[np.linspace(0, len(clips) - 1, min(8, len(clips))).astype(int), :context]
-        accuracy = probes.key_accuracy(world, starts, seed=seed, progress=bars)
-        numbers |= {} if accuracy is None else {"key_accuracy": accuracy}
-    numbers |= measure_prompts(world, prompts, seed, bars)
-    draw_actions(world, prompts or [clips[0, :context]], seed, folder)
-    if suite == "long":
-        numbers["survival_1000"] = probes.survival(
-            world, prompts or list(clips[:8, :context]), clips, seed=seed, progress=bars
-        )
+    bars = _Bars(progress)
+    numbers = _measure(world, clips, context, suite, seed, report_file.parent, bars)
     bars.close()
-    numbers["frames_evaluated"] = int(clips.shape[0] * HORIZON)
+    numbers["frames_evaluated"] = len(clips) * HORIZON
     numbers |= {"context_frames": context, "seed": seed, "seconds": round(time.perf_counter() - started, 1)}
     # A ratio against a truth without motion is infinite, which JSON cannot say.
     numbers = {
@@ -90,6 +76,24 @@ def evaluate_world(
     }
     write_json(report_file, numbers)
     write_report(report_file.with_suffix(".md"), world, numbers, suite)
+    return numbers
+
+
+def _measure(
+    world: Any, clips: np.ndarray, context: int, suite: str, seed: int, folder: Path, bars: _Bars
+) -> dict[str, float]:
+    starts = clips[np.linspace(0, len(clips) - 1, min(8, len(clips))).astype(int), :context]
+    prompts = world_prompts(world)
+    numbers = measure_tokenizer(world, clips, folder)
+    if getattr(world, "latent_actions", None) is not None:
+        numbers |= measure_rollouts(world, clips, context, seed, folder, bars)
+        accuracy = probes.key_accuracy(world, starts, seed=seed, progress=bars)
+        numbers |= {} if accuracy is None else {"key_accuracy": accuracy}
+    numbers |= measure_prompts(world, prompts, seed, bars)
+    draw_actions(world, prompts or list(starts[:1]), seed, folder)
+    if suite == "long":
+        runs = prompts or list(starts)
+        numbers["survival_1000"] = probes.survival(world, runs, clips, seed=seed, progress=bars)
     return numbers
 
 

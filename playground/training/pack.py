@@ -23,7 +23,7 @@ _CANDIDATES = 256
 def choose_prompts(dataset: Any, count: int) -> list[np.ndarray]:
     """Pick varied clips to start a world from, uint8 ``(T, H, W, 3)`` each, the same ones every time.
 
-    Of clips spread over the dataset the half with more motion stays (where something can be steered), and from
+    Of clips spread over the dataset the half with more motion stays (where something can be steered); from
     these each next pick is the one whose first picture is farthest from all earlier picks.
 
     Args:
