@@ -1,0 +1,59 @@
+"""The evaluation runs on the real models and a real dataset on disk; untrained, so only form is checked."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from dynamics.config import DynamicsConfig
+from dynamics.shortcut import ShortcutDynamics
+from playground.data.dataset import ClipDataset
+from playground.evaluation.run import HORIZON, evaluate_world
+from playground.training.pack import choose_prompts, prompt_source
+from tests.evaluation.fake_world import FakeWorld
+from tests.tiny_data import make_tiny_dataset
+from tokenizer.config import TokenizerConfig
+from tokenizer.model import AutoencoderTokenizer
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_tiny_dataset(tmp_path_factory.mktemp("evaluation") / "tiny", frames=240)
+
+
+def untrained_world() -> FakeWorld:
+    """Real models of the smallest size in a world without files."""
+    tokenizer = AutoencoderTokenizer(
+        TokenizerConfig(frame_size=16, grid=4, channels=4, encoder_widths=(8, 32), decoder_widths=(8, 8))
+    )
+    sizes = {"tokens_per_frame": 16, "latent_channels": 4, "width": 32, "depth": 2, "head_dim": 16}
+    dynamics = ShortcutDynamics(DynamicsConfig(num_actions=3, context_frames=4, **sizes))
+    world = FakeWorld(frame_size=16, sampling={"steps": 2})
+    world.tokenizer, world.dynamics = tokenizer.eval(), dynamics.eval()
+    return world
+
+
+def test_real_models_are_measured(data: Path, tmp_path: Path) -> None:
+    numbers = evaluate_world(untrained_world(), data, tmp_path / "result.json", frames=64, progress=False)
+    assert (tmp_path / "result.json").is_file()
+    assert (tmp_path / "result.md").is_file()
+    assert numbers["frames_evaluated"] == 4 * HORIZON
+    assert 0.0 < numbers["rollout_psnr_16"] < 60.0
+    assert numbers["context_frames"] == 4
+
+
+def test_prompts_are_varied_and_repeatable(data: Path) -> None:
+    dataset = ClipDataset(data, length=4)
+    first, second = choose_prompts(dataset, 5), choose_prompts(dataset, 5)
+    assert [clip.tobytes() for clip in first] == [clip.tobytes() for clip in second]
+    assert len({clip.tobytes() for clip in first}) == 5
+    assert {clip.shape for clip in first} == {(4, 16, 16, 3)}
+
+
+def test_prompts_come_from_held_out_data_when_there_is_some(data: Path, tmp_path: Path) -> None:
+    held_out = make_tiny_dataset(tmp_path / "test", frames=80)
+    info = (held_out / "dataset.json").read_text()
+    (held_out / "dataset.json").write_text(info.replace('"split": "train"', '"split": "test"'))
+    assert prompt_source([data, held_out]) == [held_out]
+    assert prompt_source([data]) == [data]
