@@ -1,1 +1,1 @@
-"""Training: one loop for the tokenizer, the latent action model and the dynamics, on a budget of time or steps."""
+"""Training: one loop for all three models, on a budget of time or steps."""

@@ -1,7 +1,7 @@
 """The full state of a training run on disk: tensors as safetensors, the rest as JSON, nothing pickled.
 
-A checkpoint is a folder that appears under its final name in one rename, so a kill at any moment leaves the previous
-ones intact.
+A checkpoint is a folder that appears under its final name in one rename, so a kill at any moment leaves the
+previous ones intact.
 """
 
 from __future__ import annotations
@@ -41,7 +41,10 @@ def save_checkpoint(folder: Path, step: int, state: dict[str, Any]) -> Path:
     tensors: dict[str, torch.Tensor] = {}
     tree = _split(state, "", tensors)
     # Clones: safetensors refuses tensors that share memory.
-    save_file({name: t.detach().cpu().clone().contiguous() for name, t in tensors.items()}, partial / "state.safetensors")
+    save_file(
+        {name: t.detach().cpu().clone().contiguous() for name, t in tensors.items()},
+        partial / "state.safetensors",
+    )
     _sync(partial / "state.safetensors")
     write_json(partial / "state.json", {"format": FORMAT, "step": step, "state": tree})
     if final.exists():
@@ -71,7 +74,9 @@ def load_checkpoint(path: Path) -> tuple[int, dict[str, Any]]:
     try:
         tensors = load_file(path / "state.safetensors")
     except (SafetensorError, OSError, ValueError) as error:
-        raise PlaygroundError(f"{path / 'state.safetensors'} is damaged or missing ({error}); {fix}") from error
+        raise PlaygroundError(
+            f"{path / 'state.safetensors'} is damaged or missing ({error}); {fix}"
+        ) from error
     try:
         return int(data["step"]), _join(data["state"], tensors)
     except (KeyError, TypeError, ValueError) as error:

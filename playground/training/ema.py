@@ -11,8 +11,8 @@ from torch import nn
 class ExponentialMovingAverage:
     """Keeps ``module``, a copy of a model whose weights trail the trained ones.
 
-    The decay is ``min(decay, (1 + n) / (10 + n))`` after ``n`` updates, so that a short run is not held back by its
-    random start.
+    The decay is ``min(decay, (1 + n) / (10 + n))`` after ``n`` updates, so that a short run is not held back
+    by its random start.
     """
 
     def __init__(self, model: nn.Module, decay: float) -> None:

@@ -78,7 +78,7 @@ class LoopOptions:
 
 @dataclass(frozen=True)
 class StageResult:
-    """How a stage ended: whether its budget is used up, after how many steps and seconds, with which metrics."""
+    """How a stage ended: was its budget used up, after how many steps and seconds, with which metrics."""
 
     finished: bool
     steps: int
@@ -94,7 +94,8 @@ def train_stage(stage: Stage, options: LoopOptions, budget: Budget) -> StageResu
     Raises:
         PlaygroundError: a checkpoint that cannot be used, or a loss that is no number any more.
     """
-    # Models may draw from the process-wide stream (dropout, re-seeding): give the run its own and put the old one back.
+    # Models may draw from the process-wide stream (dropout, re-seeding): give the run its own and put the
+    # old one back.
     with torch.random.fork_rng(devices=[]):
         torch.random.default_generator.manual_seed(options.seed)
         return Trainer(stage, options, budget).run()
@@ -104,7 +105,7 @@ class Trainer:
     """State of one stage while it trains."""
 
     def __init__(self, stage: Stage, options: LoopOptions, budget: Budget) -> None:
-        """Move the model to its device, build optimiser and average, and continue from a checkpoint if asked."""
+        """Put the model on its device, build optimiser and average, continue from a checkpoint if asked."""
         self.stage, self.options, self.budget = stage, options, budget
         self.model = stage.model.to(options.device).train()
         self.ema = ExponentialMovingAverage(self.model, options.ema)
@@ -120,9 +121,11 @@ class Trainer:
         if options.resume:
             self._resume()
         elif checkpoints(options.folder / "checkpoints"):
-            raise PlaygroundError(f"{options.folder} already holds a run; add --resume or choose another --out")
+            raise PlaygroundError(
+                f"{options.folder} already holds a run; add --resume or choose another --out"
+            )
         if options.device.startswith("cuda"):
-            compile_blocks(self.model)
+            compile_model(self.model)
 
     def run(self) -> StageResult:
         """Train to the end of the budget; see :func:`train_stage`."""
@@ -164,7 +167,9 @@ class Trainer:
         self.optimizer.step()
         self.ema.update(self.model)
         extra = {name: torch.tensor(float(value)) for name, value in self.stage.after_step().items()}
-        self._pending.append({name: value.detach() for name, value in {**losses, "grad_norm": norm, **extra}.items()})
+        self._pending.append(
+            {name: value.detach() for name, value in {**losses, "grad_norm": norm, **extra}.items()}
+        )
         self.step += 1
         took = time.perf_counter() - start
         self.step_seconds = took if self.step_seconds == 0 else 0.9 * self.step_seconds + 0.1 * took
@@ -177,8 +182,8 @@ class Trainer:
         self._pending = []
         if not math.isfinite(means["loss"]):
             raise PlaygroundError(
-                f"{self.options.folder}: the loss is not a number at step {self.step}; lower adam_lr and muon_lr"
-                " in the preset and resume from the last checkpoint"
+                f"{self.options.folder}: the loss is not a number at step {self.step}; lower adam_lr and"
+                " muon_lr in the preset and resume from the last checkpoint"
             )
         step, clock, waited = self._mark
         now = time.perf_counter()
@@ -193,7 +198,11 @@ class Trainer:
         seconds = self.budget.used()
         progress = self.budget.progress(self.step - 1)
         scale = self.optimizer.param_groups[0]["lr"] / max(self.optimizer.param_groups[0]["peak"], 1e-12)
-        line: dict[str, Any] = {"step": self.step, "seconds": round(seconds, 3), "progress": round(progress, 5)}
+        line: dict[str, Any] = {
+            "step": self.step,
+            "seconds": round(seconds, 3),
+            "progress": round(progress, 5),
+        }
         line.update({"lr_scale": round(scale, 5), **metrics})
         warnings = self.stage.alarms(metrics)
         if warnings:
@@ -229,7 +238,12 @@ class Trainer:
         if finished:
             self._inspect()
             result = StageResult(True, self.step, result.seconds, self.metrics)
-            summary = {"finished": True, "steps": self.step, "seconds": result.seconds, "metrics": self.metrics}
+            summary = {
+                "finished": True,
+                "steps": self.step,
+                "seconds": result.seconds,
+                "metrics": self.metrics,
+            }
             write_json(self.options.folder / "done.json", summary)
         return result
 
@@ -302,9 +316,14 @@ def to_device(arrays: dict[str, np.ndarray], device: str) -> dict[str, torch.Ten
     return {name: tensor.to(device) for name, tensor in tensors.items()}
 
 
-def compile_blocks(model: nn.Module) -> None:
-    """Compile each repeated block in place: short compile time, and parameter names stay as they are."""
-    for module in model.modules():
-        if isinstance(module, nn.ModuleList):
-            for block in module:
-                block.compile()
+def compile_model(model: Any) -> None:
+    """Compile the parts of a model in place; parameter names stay as they are.
+
+    A model with a ``network.window`` (dynamics) spends its training there; of others each child is compiled.
+    """
+    network = getattr(model, "network", None)
+    if hasattr(network, "window"):
+        network.window = torch.compile(network.window)
+        return
+    for child in model.children():
+        child.compile()

@@ -34,17 +34,25 @@ def orthogonalise(matrices: torch.Tensor, steps: int = 5) -> torch.Tensor:
 class MuonAdamW(torch.optim.Optimizer):
     """Both rules behind one ``step``; a group's ``rule`` is ``"muon"`` or ``"adamw"``.
 
-    Muon updates are scaled by ``0.2 * sqrt(max(rows, columns))``, which gives them the size of AdamW updates, so the
-    two learning rates are comparable. A group's ``lr`` is ``peak * scale``: set it through :meth:`set_scale`.
+    Muon updates are scaled by ``0.2 * sqrt(max(rows, columns))``, which gives them the size of AdamW
+    updates, so the two learning rates are comparable. A group's ``lr`` is ``peak * scale``: set it through
+    :meth:`set_scale`.
     """
 
     def __init__(self, groups: list[dict[str, Any]]) -> None:
         """Take the groups of :func:`parameter_groups`."""
-        defaults = {"rule": "adamw", "lr": 1e-3, "peak": 1e-3, "weight_decay": 0.0, "betas": (0.9, 0.95), "eps": 1e-8}
+        defaults = {
+            "rule": "adamw",
+            "lr": 1e-3,
+            "peak": 1e-3,
+            "weight_decay": 0.0,
+            "betas": (0.9, 0.95),
+            "eps": 1e-8,
+        }
         super().__init__(groups, {**defaults, "momentum": 0.95})
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Load, and lay the moments out in memory as their parameters are, so that sums round the same way."""
+        """Load, and lay the moments out in memory as their parameters are, so that sums round alike."""
         super().load_state_dict(state_dict)
         for parameter, state in self.state.items():
             for name, value in state.items():
@@ -82,7 +90,8 @@ class MuonAdamW(torch.optim.Optimizer):
         for (rows, columns), same in by_shape.items():
             # Matrices of one shape go through the iteration together: fewer, larger products.
             moved = torch.stack([p.grad.lerp(self.state[p]["momentum"], group["momentum"]) for p in same])
-            # A fused projection (query, key and value in one weight) is several square matrices on top of each other.
+            # A fused projection (query, key and value in one weight) is several square matrices on top of
+            # each other.
             piece = columns if rows % columns == 0 else rows
             scale = 0.2 * max(piece, columns) ** 0.5
             updates = orthogonalise(moved.view(len(same), -1, piece, columns)).view_as(moved)
@@ -116,8 +125,8 @@ class MuonAdamW(torch.optim.Optimizer):
 def hidden_matrices(model: nn.Module) -> list[str]:
     """Names of the parameters that Muon should train: linear weights inside repeated blocks.
 
-    Blocks are what a ``ModuleList`` or a module named ``...blocks`` holds. Embeddings, convolutions, norms, biases,
-    modulation layers and everything outside of blocks (input and output projections) are left out.
+    Blocks are what a ``ModuleList`` or a module named ``...blocks`` holds. Embeddings, convolutions, norms,
+    biases, modulation layers and everything outside of blocks (input and output projections) are left out.
     """
     lists = [
         name + "."

@@ -14,8 +14,8 @@ import numpy as np
 class Prefetcher:
     """A queue of at most ``depth`` batches, each paired with the generator state after it was drawn.
 
-    The state travels with the batch because the thread runs ahead: a checkpoint must hold the state that belongs to
-    the last batch that was *used*.
+    The state travels with the batch because the thread runs ahead: a checkpoint must hold the state that
+    belongs to the last batch that was *used*.
     """
 
     def __init__(
@@ -49,7 +49,9 @@ class Prefetcher:
         self._stop.set()
         self._thread.join()
 
-    def _work(self, sample: Callable[[np.random.Generator], dict[str, np.ndarray]], rng: np.random.Generator) -> None:
+    def _work(
+        self, sample: Callable[[np.random.Generator], dict[str, np.ndarray]], rng: np.random.Generator
+    ) -> None:
         while not self._stop.is_set():
             item: Any
             try:

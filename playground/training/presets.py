@@ -30,7 +30,8 @@ class StagePreset:
         motion_weight: 0 samples clips evenly, 1 in proportion to the motion in them.
         checkpoint_every: steps between checkpoints when the budget is counted in steps.
         inspect_every: steps between contact sheets.
-        source_actions: dynamics only: ``latent`` learns from inferred actions, ``label`` from the recorded ones.
+        source_actions: dynamics only: ``latent`` learns from inferred actions, ``label`` from the recorded
+            ones.
         label_share: latent actions only: share of clips whose recorded actions are shown to the model.
         model: fields of the model's config; sizes that follow from other stages are filled in.
     """
@@ -94,7 +95,8 @@ def load_preset(name: str) -> Preset:
     path = FOLDER / f"{name}.toml" if name in known else Path(name)
     if path.suffix != ".toml" or not path.is_file():
         raise PlaygroundError(
-            f"unknown preset {name!r}.{suggest(name, known)} Known: {', '.join(known)}, or the path of a .toml file."
+            f"unknown preset {name!r}.{suggest(name, known)} Known: {', '.join(known)}, or the path"
+            " of a .toml file."
         )
     try:
         data = tomllib.loads(path.read_text(encoding="utf-8"))

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from playground.core.component import Component, load_component
 from playground.core.config import config_from_dict, config_to_dict, read_json, write_json
 from playground.core.device import pick_device
 from playground.core.errors import PlaygroundError, suggest
-from playground.core.registry import DYNAMICS, LATENT_ACTION_MODELS, TOKENIZERS, Registry
+from playground.core.registry import DYNAMICS, LATENT_ACTION_MODELS, TEXT_ENCODERS, TOKENIZERS, Registry
 from playground.data.dataset import ClipDataset
+from playground.training.estimate import estimate_stage
 from playground.training.loop import LoopOptions, StageResult, train_stage
 from playground.training.presets import Preset, StagePreset, load_preset, preset_from_dict
 from playground.training.schedule import Budget
 from playground.training.stages.base import Stage
+
+LOGGER = logging.getLogger("playground.training")
 
 STAGES = ("tokenizer", "latent-actions", "dynamics")
 REGISTRIES = {"tokenizer": TOKENIZERS, "latent-actions": LATENT_ACTION_MODELS, "dynamics": DYNAMICS}
@@ -73,7 +78,9 @@ def train(
         PlaygroundError: bad input, named.
     """
     if stage not in (*STAGES, "all"):
-        raise PlaygroundError(f"unknown stage {stage!r}.{suggest(stage, STAGES)} Known: {', '.join(STAGES)}, all.")
+        raise PlaygroundError(
+            f"unknown stage {stage!r}.{suggest(stage, STAGES)} Known: {', '.join(STAGES)}, all."
+        )
     if budget_seconds is not None and budget_seconds <= 0:
         raise PlaygroundError(f"the budget is {budget_seconds} seconds; give a time above zero")
     run = open_run(preset, data, out, resume, seed, init, device, progress)
@@ -81,7 +88,9 @@ def train(
     shares = {name: run.preset.stage(name).budget_share for name in names}
     results: dict[str, StageResult] = {}
     for name in names:
-        seconds = None if budget_seconds is None else budget_seconds * shares[name] / (sum(shares.values()) or 1.0)
+        seconds = (
+            None if budget_seconds is None else budget_seconds * shares[name] / (sum(shares.values()) or 1.0)
+        )
         results[name] = train_one(run, name, seconds, steps)
         if not results[name].finished:
             return results
@@ -89,7 +98,14 @@ def train(
 
 
 def open_run(
-    preset: str, data: list[Path], out: Path, resume: bool, seed: int, init: Path | None, device: str, progress: bool
+    preset: str,
+    data: list[Path],
+    out: Path,
+    resume: bool,
+    seed: int,
+    init: Path | None,
+    device: str,
+    progress: bool,
 ) -> Run:
     """Read the preset and keep it with the data folders and the seed in ``out/run.json``.
 
@@ -101,7 +117,9 @@ def open_run(
         saved = read_json(path)
         earlier = preset_from_dict(saved.get("preset", {}), f"{path}: field 'preset'")
         if earlier.name != resolved.name:
-            raise PlaygroundError(f"{path} was started with preset {earlier.name!r}, not {resolved.name!r}; name that one")
+            raise PlaygroundError(
+                f"{path} was started with preset {earlier.name!r}, not {resolved.name!r}; name that one"
+            )
         resolved, seed = earlier, int(saved.get("seed", seed))
     folders = [Path(folder).absolute() for folder in data]
     out.mkdir(parents=True, exist_ok=True)
@@ -130,7 +148,10 @@ def train_one(run: Run, name: str, seconds: float | None, steps: int | None) -> 
         inspect_every=recipe.inspect_every,
         progress=run.progress,
     )
-    return train_stage(BUILDERS[name](run, recipe), options, budget)
+    stage = BUILDERS[name](run, recipe)
+    if run.progress:
+        LOGGER.info("%s", estimate_stage(stage, budget, run.device).line(name))
+    return train_stage(stage, options, budget)
 
 
 def build_model(run: Run, name: str, recipe: StagePreset, derived: dict[str, Any]) -> Component:
@@ -149,14 +170,18 @@ def build_model(run: Run, name: str, recipe: StagePreset, derived: dict[str, Any
     where = f"preset {run.preset.name!r}: [{name.replace('-', '_')}.model]"
     for field, value in recipe.model.items():
         if derived.get(field, value) != value:
-            raise PlaygroundError(f"{where}: field {field!r} is {value!r}, but must be {derived[field]!r}; remove it")
+            raise PlaygroundError(
+                f"{where}: field {field!r} is {value!r}, but must be {derived[field]!r}; remove it"
+            )
     component = registry.get(recipe.type)
     config = config_from_dict(component.Config, {**recipe.model, **derived}, where)
     if run.init is not None:
         source = run.init if (run.init / "config.json").is_file() else run.init / name / "export"
         model: Component = load_component(registry, source)
         if model.type_name != recipe.type or model.config != config:
-            raise PlaygroundError(f"{source} is another model than {where} describes; use the preset it was trained with")
+            raise PlaygroundError(
+                f"{source} is another model than {where} describes; use the preset it was trained with"
+            )
         return model
     with torch.random.fork_rng(devices=[]):
         torch.random.default_generator.manual_seed(run.seed)
@@ -174,7 +199,8 @@ def open_dataset(run: Run, length: int, motion_weight: float) -> ClipDataset:
     if dataset.info.size != run.preset.frame_size:
         raise PlaygroundError(
             f"{run.data[0]} has frames of {dataset.info.size} px, preset {run.preset.name!r} trains on"
-            f" {run.preset.frame_size} px; collect with --size {run.preset.frame_size} or choose another preset"
+            f" {run.preset.frame_size} px; collect with --size {run.preset.frame_size} or choose another"
+            " preset"
         )
     return dataset
 
@@ -187,4 +213,93 @@ def _tokenizer(run: Run, recipe: StagePreset) -> Stage:
     return TokenizerStage(model, dataset, recipe.batch)
 
 
-BUILDERS: dict[str, Callable[[Run, StagePreset], Stage]] = {"tokenizer": _tokenizer}
+def _latent_actions(run: Run, recipe: StagePreset) -> Stage:
+    from playground.training.stages.latent_actions import LatentActionStage
+
+    dataset = open_dataset(run, max(recipe.window, 2), recipe.motion_weight)
+    labelled = recipe.type == "labelled"
+    if (labelled or recipe.label_share > 0) and not dataset.info.action_names:
+        raise PlaygroundError(
+            f"{run.data[0]} has no recorded actions; use the latent action type 'latent' without labels"
+        )
+    derived: dict[str, Any] = {"frame_size": run.preset.frame_size}
+    if labelled:
+        derived["num_actions"] = len(dataset.info.action_names)
+    model = build_model(run, "latent-actions", recipe, derived)
+    return LatentActionStage(model, dataset, recipe.batch, 1.0 if labelled else recipe.label_share)
+
+
+def _dynamics(run: Run, recipe: StagePreset) -> Stage:
+    from playground.training.encode import encode_frames, fingerprint
+    from playground.training.stages.dynamics import DynamicsStage
+
+    dataset = open_dataset(run, recipe.window, recipe.motion_weight)
+    tokenizer: Any = load_export(run, "tokenizer")
+    discrete = bool(DYNAMICS.get(recipe.type).discrete)
+    actions_T, num_actions = find_actions(run, recipe, dataset)
+    key = fingerprint(run.out / "tokenizer" / "export", dataset)
+    codes = encode_frames(tokenizer, dataset, run.out / "cache", key, discrete, run.device, run.progress)
+    derived = {
+        "tokens_per_frame": tokenizer.tokens_per_frame,
+        "latent_channels": tokenizer.latent_channels,
+        "codebook_size": tokenizer.codebook_size or 0,
+        "num_actions": num_actions,
+    }
+    model: Any = build_model(run, "dynamics", recipe, derived)
+    if run.init is None and hasattr(model, "set_statistics"):
+        some = np.linspace(0, dataset.num_frames - 1, min(4096, dataset.num_frames)).astype(np.int64)
+        model.set_statistics(torch.from_numpy(np.asarray(codes[some], np.float32)))
+    prompts = caption_embeddings(dataset.captions, int(getattr(model.config, "prompt_dims", 0)))
+    return DynamicsStage(model, tokenizer, dataset, codes, actions_T, prompts, recipe.batch, run.device)
+
+
+def find_actions(run: Run, recipe: StagePreset, dataset: ClipDataset) -> tuple[np.ndarray, int]:
+    """The action that produced each frame (-1 unknown) and how many actions there are.
+
+    Raises:
+        PlaygroundError: recorded actions are wanted but the data has none.
+    """
+    if recipe.source_actions == "label":
+        if not dataset.info.action_names:
+            raise PlaygroundError(
+                f"{run.data[0]} has no recorded actions; set source_actions = 'latent' in the preset"
+            )
+        return dataset.actions_T, len(dataset.info.action_names)
+    from playground.training.encode import fingerprint, infer_actions
+
+    model: Any = load_export(run, "latent-actions")
+    key = fingerprint(run.out / "latent-actions" / "export", dataset)
+    return infer_actions(model, dataset, run.out / "cache", key, run.device, run.progress), model.num_actions
+
+
+def load_export(run: Run, name: str) -> Component:
+    """Load what an earlier stage exported.
+
+    Raises:
+        PlaygroundError: that stage has not been trained in this run folder.
+    """
+    folder = run.out / name / "export"
+    if not (folder / "config.json").is_file():
+        raise PlaygroundError(f"{folder} is missing; run `playground train {name}` with the same --out first")
+    component: Component = load_component(REGISTRIES[name], folder)
+    return component
+
+
+def caption_embeddings(captions: list[str], dims: int) -> np.ndarray | None:
+    """Embedding of each caption, then zeros for "none": float32 (captions + 1, P); None without captions."""
+    if not captions or not dims:
+        return None
+    encoder = TEXT_ENCODERS.get("hashed")()
+    rows = np.asarray(encoder.encode(captions), np.float32)
+    if rows.shape != (len(captions), dims):
+        raise PlaygroundError(
+            f"the text encoder makes {rows.shape[1:]} dims, the dynamics expects {dims}; set prompt_dims"
+        )
+    return np.concatenate((rows, np.zeros((1, dims), np.float32)))
+
+
+BUILDERS: dict[str, Callable[[Run, StagePreset], Stage]] = {
+    "tokenizer": _tokenizer,
+    "latent-actions": _latent_actions,
+    "dynamics": _dynamics,
+}

@@ -1,4 +1,4 @@
-"""Learning rate as a function of how much of the budget is used, so that any budget ends in a decayed model."""
+"""Learning rate as a function of the used budget, so that any budget ends in a decayed model."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ WARM_UP = 0.02
 
 
 def learning_rate_scale(progress: float, warm_up: float = WARM_UP, decay_start: float = DECAY_START) -> float:
-    """Return the factor on the peak learning rate: linear rise, plateau, then one minus square root down to zero.
+    """Return the factor on the peak learning rate: linear rise, plateau, then a square-root fall to zero.
 
     Args:
         progress: used share of the budget; values outside [0, 1] are clipped.
@@ -56,7 +56,8 @@ class Budget:
     def progress(self, step: int, step_seconds: float = 0.0) -> float:
         """Share of the budget that is used once step number ``step`` (from 0) has run.
 
-        Looking one step ahead makes the last step the one with (nearly) no learning rate left, however slow a step is.
+        Looking one step ahead makes the last step the one with (nearly) no learning rate left, however slow
+        a step is.
 
         Args:
             step: index of the step that is about to run.

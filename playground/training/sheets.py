@@ -24,7 +24,10 @@ def contact_sheet(rows: Sequence[np.ndarray]) -> np.ndarray:
     sheet = np.zeros((len(rows) * (height + GAP) - GAP, columns * (width + GAP) - GAP, 3), np.uint8)
     for i, row in enumerate(rows):
         for j, frame in enumerate(row):
-            sheet[i * (height + GAP) : i * (height + GAP) + height, j * (width + GAP) : j * (width + GAP) + width] = frame
+            sheet[
+                i * (height + GAP) : i * (height + GAP) + height,
+                j * (width + GAP) : j * (width + GAP) + width,
+            ] = frame
     return sheet
 
 

@@ -27,7 +27,9 @@ class Stage(Protocol):
         """Draw one batch; runs in a background thread and uses no randomness but ``rng``."""
         ...
 
-    def loss(self, batch: dict[str, torch.Tensor], generator: torch.Generator, progress: float) -> dict[str, torch.Tensor]:
+    def loss(
+        self, batch: dict[str, torch.Tensor], generator: torch.Generator, progress: float
+    ) -> dict[str, torch.Tensor]:
         """Return ``"loss"`` (differentiable) and metrics for a batch that is on the model's device."""
         ...
 

@@ -28,7 +28,9 @@ class TokenizerStage:
         """Draw clips; see :class:`playground.training.stages.base.Stage`."""
         return {"frames_BTHWC": self._dataset.sample(self._clips, rng).frames_BTHWC}
 
-    def loss(self, batch: dict[str, torch.Tensor], generator: torch.Generator, progress: float) -> dict[str, torch.Tensor]:
+    def loss(
+        self, batch: dict[str, torch.Tensor], generator: torch.Generator, progress: float
+    ) -> dict[str, torch.Tensor]:
         """Reconstruction loss of the model."""
         return self.model.loss(batch["frames_BTHWC"], generator)
 

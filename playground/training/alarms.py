@@ -1,0 +1,58 @@
+"""Signs that a run is going wrong in a way that the loss does not show."""
+
+from __future__ import annotations
+
+import numpy as np
+
+ONE_CODE_SHARE = 0.9
+"""A code that explains more frames than this has swallowed the others."""
+
+IGNORED_GAP_DB = 0.05
+"""Below this gap between true and shuffled actions the actions do nothing."""
+
+
+def code_metrics(codes: np.ndarray, num_actions: int) -> dict[str, float]:
+    """Usage of the latent actions in a sample of codes.
+
+    Args:
+        codes: (n,) integers; values outside 0..num_actions-1 are left out.
+        num_actions: number of codes.
+
+    Returns:
+        ``codes_used`` (codes with at least half a percent of the frames), ``code_top_share`` and
+        ``code_perplexity``.
+    """
+    known = codes[(codes >= 0) & (codes < num_actions)]
+    share = np.bincount(known, minlength=num_actions) / max(len(known), 1)
+    entropy = -float(np.sum(share[share > 0] * np.log(share[share > 0])))
+    return {
+        "codes_used": float((share >= 0.005).sum()),
+        "code_top_share": float(share.max()),
+        "code_perplexity": float(np.exp(entropy)),
+    }
+
+
+def code_alarms(metrics: dict[str, float], num_actions: int) -> list[str]:
+    """Warn when codes are dead or one code is used for everything."""
+    warnings = []
+    if metrics.get("codes_used", num_actions) <= num_actions / 2:
+        warnings.append(f"dead codes: {metrics['codes_used']:.0f} of {num_actions} latent actions are used")
+    if metrics.get("code_top_share", 0.0) > ONE_CODE_SHARE:
+        warnings.append(
+            f"one code: a single latent action explains {metrics['code_top_share']:.0%} of the frames"
+        )
+    return warnings
+
+
+def control_alarms(metrics: dict[str, float]) -> list[str]:
+    """Warn when shuffled actions predict as well as the true ones."""
+    gap = metrics.get("control_gap_db")
+    if gap is not None and gap < IGNORED_GAP_DB:
+        return [f"ignored actions: true actions are only {gap:.2f} dB better than shuffled ones"]
+    return []
+
+
+def psnr(truth: np.ndarray, made: np.ndarray) -> float:
+    """Peak signal-to-noise ratio in dB of uint8 frames of one shape."""
+    error = float(np.square(truth.astype(np.float64) - made).mean())
+    return float(10 * np.log10(255**2 / max(error, 1e-6)))

@@ -1,0 +1,140 @@
+"""Stage three: the next frame's latents from the past and an action."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import numpy as np
+import torch
+
+from playground.core.component import Component
+from playground.core.sampling import make_generator
+from playground.data.dataset import ClipDataset
+from playground.training.alarms import control_alarms, psnr
+from playground.training.sheets import contact_sheet
+
+SHEET_CLIPS = 4
+PROMPT_FRAMES = 2
+RESIDENT_SHARE = 0.4
+"""Largest share of the free GPU memory that the encoded dataset may take to be kept there."""
+
+
+class DynamicsStage:
+    """Trains dynamics on windows of latents (or tokens) that never cross an episode."""
+
+    name = "dynamics"
+
+    def __init__(
+        self,
+        model: Component,
+        tokenizer: Component,
+        dataset: ClipDataset,
+        codes: np.ndarray,
+        actions_T: np.ndarray,
+        prompts: np.ndarray | None,
+        batch: int,
+        device: str,
+    ) -> None:
+        """Take what :mod:`playground.training.encode` made.
+
+        Args:
+            model: what is trained.
+            tokenizer: shows latents as frames.
+            dataset: windows; its frame numbers index ``codes`` and ``actions_T``.
+            codes: (frames, N, C) latents or (frames, N) tokens.
+            actions_T: action that produced each frame, -1 where not known.
+            prompts: (captions + 1, P) embedding of each caption id, zeros in the last row; or None.
+            batch: windows in a batch.
+            device: where training runs; the codes are kept there if they fit.
+        """
+        self.model: Any = model
+        self._tokenizer: Any = copy.deepcopy(tokenizer).cpu()
+        self._dataset, self._codes, self._batch = dataset, codes, batch
+        self._actions_T = np.where(actions_T < 0, self.model.num_actions, actions_T)
+        self._prompts = prompts
+        self.frames_per_step = batch * dataset.length
+        self._resident = self._upload(device)
+        clips = np.linspace(0, len(dataset) - 1, SHEET_CLIPS + 2).astype(np.int64)[1:-1]
+        self._shown = dataset.starts_W[clips]
+
+    def sample(self, rng: np.random.Generator) -> dict[str, np.ndarray]:
+        """Draw windows: codes, actions and prompts; only places when the codes are on the GPU already."""
+        frame_BT = self._dataset.sample_starts(self._batch, rng)[:, None] + np.arange(self._dataset.length)
+        batch = {"actions_BT": self._actions_T[frame_BT]}
+        if self._resident is None:
+            batch["codes"] = self._codes[frame_BT]
+        else:
+            batch["frame_BT"] = frame_BT
+        if self._prompts is not None:
+            batch["prompts_BTP"] = self._prompts[self._dataset.caption_ids_T[frame_BT]]
+        return batch
+
+    def loss(
+        self, batch: dict[str, torch.Tensor], generator: torch.Generator, progress: float
+    ) -> dict[str, torch.Tensor]:
+        """Loss of the model."""
+        codes = batch["codes"] if self._resident is None else self._resident[batch["frame_BT"]]
+        codes = codes.long() if self.model.discrete else codes.float()
+        losses: dict[str, torch.Tensor] = self.model.loss(
+            codes, batch["actions_BT"], batch.get("prompts_BTP"), generator, progress=progress
+        )
+        return losses
+
+    def after_step(self) -> dict[str, float]:
+        """Nothing to keep up."""
+        return {}
+
+    def inspect(self, model: Component) -> tuple[np.ndarray | None, dict[str, float]]:
+        """Truth, rollout under its actions and rollout under shuffled ones, and the PSNR of both rollouts."""
+        # Memory of a world lives on the CPU, and a few frames do not need more.
+        runner: Any = copy.deepcopy(model).cpu()
+        clips = self._dataset.clips(self._shown)
+        frame_BT = self._shown[:, None] + np.arange(self._dataset.length)
+        actions_BT = self._actions_T[frame_BT]
+        # Each clip gets the actions of the next one, so that the shuffled ones are as plausible as the true
+        # ones.
+        true = self._rollout(runner, frame_BT, actions_BT)
+        other = self._rollout(runner, frame_BT, np.roll(actions_BT, 1, axis=0))
+        rows = [row for clip in zip(clips.frames_BTHWC, true, other, strict=True) for row in clip]
+        generated = slice(PROMPT_FRAMES, None)
+        truth = clips.frames_BTHWC[:, generated]
+        metrics = {"rollout_psnr": psnr(truth, true[:, generated])}
+        metrics["control_gap_db"] = metrics["rollout_psnr"] - psnr(truth, other[:, generated])
+        first = psnr(clips.frames_BTHWC[:, PROMPT_FRAMES], true[:, PROMPT_FRAMES])
+        return contact_sheet(rows), {**metrics, "next_frame_psnr": first}
+
+    def alarms(self, metrics: dict[str, float]) -> list[str]:
+        """Actions that change nothing."""
+        return control_alarms(metrics)
+
+    def _rollout(self, runner: Any, frame_BT: np.ndarray, actions_BT: np.ndarray) -> np.ndarray:
+        """Frames (B, T, H, W, 3) generated after the first two, which are given."""
+        batch, frames = frame_BT.shape
+        generators = [make_generator(row) for row in range(batch)]
+        state, codes_T = runner.new_state(batch), []
+        prompts = None if self._prompts is None else self._prompts[self._dataset.caption_ids_T[frame_BT]]
+        with torch.inference_mode():
+            for t in range(frames):
+                action_B = torch.from_numpy(actions_BT[:, t])
+                prompt_BP = None if prompts is None else torch.from_numpy(prompts[:, t])
+                if t < PROMPT_FRAMES:
+                    codes = torch.from_numpy(np.array(self._codes[frame_BT[:, t]]))
+                    codes = codes.long() if runner.discrete else codes.float()
+                    written = runner.observe(state, codes, action_B, prompt_BP, generators)
+                else:
+                    codes, written = runner.generate(state, action_B, prompt_BP, generators)
+                state.write(written)
+                codes_T.append(codes)
+            codes = torch.stack(codes_T, dim=1)
+            latents = self._tokenizer.dequantize(codes) if runner.discrete else codes
+            made: np.ndarray = self._tokenizer.decode(latents).numpy()
+        return made
+
+    def _upload(self, device: str) -> torch.Tensor | None:
+        if not device.startswith("cuda"):
+            return None
+        free, _ = torch.cuda.mem_get_info(device)
+        if self._codes.nbytes > RESIDENT_SHARE * free:
+            return None
+        return torch.from_numpy(np.array(self._codes)).to(device)
