@@ -1,0 +1,47 @@
+"""Train the tokenizer, the latent action model, the dynamics, or all three, from folders of clips."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+STAGES = ("tokenizer", "latent-actions", "dynamics", "all")
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the options of ``playground train``."""
+    parser.add_argument("stage", metavar="STAGE", choices=STAGES, help=f"one of {', '.join(STAGES)}")
+    parser.add_argument("--preset", required=True, metavar="NAME", help="a shipped preset or a .toml file")
+    parser.add_argument("--data", type=Path, nargs="+", required=True, metavar="DIR", help="folders of clips")
+    parser.add_argument("--out", type=Path, required=True, metavar="RUN", help="run folder for checkpoints")
+    parser.add_argument(
+        "--budget", metavar="TIME", help="stop after this wall-clock time, for example 25m or 1h30m"
+    )
+    parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint in --out")
+    parser.add_argument(
+        "--seed", type=int, default=0, metavar="N", help="fixes initial weights and batches (0)"
+    )
+    parser.add_argument("--init", type=Path, metavar="RUN", help="start from the weights of another run")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Train and say where the run is."""
+    from apps.cli.checks import parse_budget
+    from playground.training.run import train
+
+    budget = parse_budget("--budget", args.budget) if args.budget else None
+    for folder in args.data:
+        if not folder.is_dir():
+            raise FileNotFoundError(2, "no such data folder; make one with playground collect", str(folder))
+    train(
+        args.stage,
+        preset=args.preset,
+        data_folders=args.data,
+        out=args.out,
+        budget_seconds=budget,
+        resume=args.resume,
+        seed=args.seed,
+        init=args.init,
+    )
+    print(f"run folder: {args.out}")
+    return 0

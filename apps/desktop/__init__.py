@@ -1,0 +1,1 @@
+"""Play in a window, or without one into a folder of frames."""

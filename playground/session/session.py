@@ -1,0 +1,197 @@
+"""One player's live run of a world.
+
+A session owns a slot of an engine, the clock and the past. It is not thread-safe: one thread at a time may
+use it (the real-time loop's thread while a loop runs).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from playground.core.errors import PlaygroundError
+from playground.session.history import History, SessionSnapshot
+
+if TYPE_CHECKING:
+    from playground.engine.engine import Engine
+    from playground.world.bundle import World
+
+
+class Session:
+    """Steps a world one action at a time and remembers enough to rewind and branch.
+
+    Attributes:
+        world: the world that is played.
+        engine: what runs it; may be shared with other sessions.
+        t: frames generated since the last reset.
+        seed: seed of the current run.
+        action: code of the action that produced ``frame``; ``None`` right after a reset.
+        frame: the current picture, uint8 (H, W, 3) in 0..255; never changed in place.
+        history: what :meth:`rewind` goes back through.
+    """
+
+    def __init__(
+        self, world: World, engine: Engine, prompt: Any = None, seed: int = 0, history_frames: int = 300
+    ) -> None:
+        """Open a session.
+
+        Args:
+            world: the world to play.
+            engine: an engine of that world with a free slot.
+            prompt: prompt frames uint8 (T, H, W, 3), a ``Prompt``, or whatever ``world.generate`` accepts.
+            seed: fixes the noise; the same prompt, seed and actions give the same frames.
+            history_frames: how many frames :meth:`rewind` can go back at most; 0 keeps none.
+
+        Raises:
+            PlaygroundError: the prompt cannot be used or the engine has no free slot.
+        """
+        self.world = world
+        self.engine = engine
+        self.seed = int(seed)
+        self.history = History(max(history_frames, 1))
+        self._keep_history = history_frames > 0
+        self._prompt = prompt
+        self._slot: int | None = None
+        self.t = 0
+        self.action: int | None = None
+        self.frame = np.zeros((0, 0, 3), np.uint8)
+        self._open()
+
+    def step(self, action: str | int | None = None) -> np.ndarray:
+        """Generate the next frame.
+
+        Args:
+            action: name, key, chord (``"right+up"``) or code; ``None`` does nothing special (the no-op).
+
+        Returns:
+            The new frame, uint8 (H, W, 3).
+
+        Raises:
+            PlaygroundError: the world has no such action, or the session is closed.
+        """
+        slot = self._require_open()
+        book = self.world.actions
+        entry = book.noop if action is None else book.resolve(action)
+        if self._keep_history:
+            self.history.push(self.snapshot())
+        produced = self.engine.step({slot: entry.code})[slot]
+        self.t += 1
+        self.action = entry.code
+        self.frame = produced.frame
+        return self.frame
+
+    def reset(self, seed: int | None = None) -> np.ndarray:
+        """Go back to the prompt; ``seed`` starts a different run. Returns the first frame."""
+        self._require_open()
+        if seed is not None:
+            self.seed = int(seed)
+        self.close()
+        self._open()
+        return self.frame
+
+    def prompt(self, prompt: Any) -> np.ndarray:
+        """Change the prompt.
+
+        A text is a world event: it steers the frames from now on, where the world was trained with texts.
+        Anything else (image, path, array, number of a shipped prompt) starts a new run from that picture.
+
+        Returns:
+            The current frame.
+        """
+        slot = self._require_open()
+        set_text = getattr(self.engine, "set_prompt", None)
+        if isinstance(prompt, str) and set_text is not None and not _is_file(prompt):
+            set_text(slot, prompt)
+            return self.frame
+        frames = self._frames_of(prompt)  # a bad prompt must leave the running session as it is
+        self._prompt = frames
+        return self.reset()
+
+    def snapshot(self) -> SessionSnapshot:
+        """Everything needed to come back to this moment; cheap enough to take every frame."""
+        engine_state = self.engine.snapshot(self._require_open())
+        return SessionSnapshot(engine_state, self.t, self.seed, self.action, self.frame)
+
+    def restore(self, snapshot: SessionSnapshot) -> np.ndarray:
+        """Go to the moment of ``snapshot`` (of this session, or of another one of the same world)."""
+        self.engine.restore(self._require_open(), snapshot.engine)
+        self.t, self.seed, self.action = snapshot.t, snapshot.seed, snapshot.action
+        self.frame = snapshot.frame
+        return self.frame
+
+    def rewind(self, frames: int = 1) -> np.ndarray:
+        """Go back ``frames`` frames, or as far as the history reaches; from there all is as it was."""
+        if frames < 0:
+            raise PlaygroundError(f"cannot rewind {frames} frames; give a number of frames to go back")
+        snapshot = self.history.pop(frames)
+        return self.frame if snapshot is None else self.restore(snapshot)
+
+    def branch(self) -> Session:
+        """A second session that starts at this moment and goes its own way.
+
+        It takes a free slot of the same engine, or an engine of its own when all slots are taken.
+        """
+        state = self.snapshot()
+        engine: Any = self.engine
+        try:
+            twin = Session(self.world, engine, self._prompt, self.seed, self.history.max_frames)
+        except PlaygroundError:
+            engine = type(engine)(self.world, slots=1, backend=getattr(engine, "backend_name", "auto"))
+            twin = Session(self.world, engine, self._prompt, self.seed, self.history.max_frames)
+        twin._keep_history = self._keep_history
+        twin.history = self.history.copy()
+        twin.restore(state)
+        return twin
+
+    def warm_up(self, frames: int = 2) -> None:
+        """Run the model a few times and come back, so that first-use costs do not hit the player."""
+        state = self.snapshot()
+        slot = self._require_open()
+        for _ in range(frames):
+            self.engine.step({slot: self.world.actions.noop.code})
+        self.restore(state)
+
+    def close(self) -> None:
+        """Give the slot back; closing twice is fine. :meth:`reset` is not possible afterwards."""
+        if self._slot is not None:
+            self.engine.close(self._slot)
+            self._slot = None
+
+    def __enter__(self) -> Session:
+        """Use the session in a ``with`` block."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Give the slot back."""
+        self.close()
+
+    def _open(self) -> None:
+        frames = self._frames_of(self._prompt)
+        self._prompt = frames
+        self._slot = self.engine.open(frames, self.seed)
+        self.t = 0
+        self.action = None
+        self.frame = np.array(frames[-1], copy=True)
+        self.history.clear()
+
+    def _frames_of(self, prompt: Any) -> np.ndarray:
+        if isinstance(prompt, np.ndarray) and prompt.ndim == 4:
+            return prompt
+        from playground.world.prompt import prompt_frames
+
+        return prompt_frames(self.world, prompt)
+
+    def _require_open(self) -> int:
+        if self._slot is None:
+            raise PlaygroundError("this session is closed; start a new one with world.generate")
+        return self._slot
+
+
+def _is_file(text: str) -> bool:
+    from pathlib import Path
+
+    try:
+        return Path(text).is_file()
+    except (OSError, ValueError):
+        return False

@@ -1,0 +1,165 @@
+"""A real window on a virtual display, driven by real key events."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("pygame")
+ROOT = Path(__file__).resolve().parents[2]
+needs_xvfb = pytest.mark.skipif(
+    not (shutil.which("Xvfb") and shutil.which("xdotool")), reason="needs Xvfb and xdotool"
+)
+
+
+@pytest.fixture(scope="module")
+def display() -> Iterator[str]:
+    """Name of a virtual display."""
+    read, write = os.pipe()
+    server = subprocess.Popen(
+        ["Xvfb", "-displayfd", str(write), "-screen", "0", "1024x900x24", "-nolisten", "tcp"],
+        pass_fds=[write],
+        stderr=subprocess.DEVNULL,
+    )
+    os.close(write)
+    with os.fdopen(read) as numbers:
+        number = numbers.readline().strip()
+    yield f":{number}"
+    server.terminate()
+    server.wait(10)
+
+
+class Player:
+    """A window process and the keys to press in it."""
+
+    def __init__(self, display: str, folder: Path, fps: float) -> None:
+        self.env = {key: value for key, value in os.environ.items() if not key.startswith("SDL_")}
+        self.env |= {"DISPLAY": display, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+        self.folder = folder
+        self.process = subprocess.Popen(
+            [sys.executable, str(ROOT / "tests/apps/play_fake.py"), str(fps)],
+            cwd=folder,
+            env=self.env,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self.window = self.xdo("search", "--sync", "--onlyvisible", "--name", "playground").split()[0]
+        self.xdo("windowfocus", "--sync", self.window)
+        time.sleep(0.3)
+
+    def xdo(self, *words: str) -> str:
+        """Run xdotool."""
+        done = subprocess.run(["xdotool", *words], env=self.env, capture_output=True, text=True, timeout=30)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def title(self) -> str:
+        """The window's title, which says who plays and whether it is paused."""
+        return self.xdo("getwindowname", self.window).strip()
+
+    def until(self, condition: Callable[[], bool], what: str) -> None:
+        """Wait for a condition."""
+        end = time.monotonic() + 10
+        while not condition():
+            assert time.monotonic() < end, what
+            assert self.process.poll() is None, self.process.stderr.read()  # type: ignore[union-attr]
+            time.sleep(0.05)
+
+    def quit(self) -> dict[str, Any]:
+        """Press Escape and return what the process printed."""
+        self.xdo("key", "Escape")
+        out, err = self.process.communicate(timeout=20)
+        assert self.process.returncode == 0, err
+        return json.loads(out.strip().splitlines()[-1])
+
+
+@pytest.fixture
+def play(display: str, tmp_path: Path) -> Iterator[Callable[..., Player]]:
+    """Starts windows and ends them with the test."""
+    players: list[Player] = []
+
+    def start(fps: float = 30.0) -> Player:
+        players.append(Player(display, tmp_path, fps))
+        return players[-1]
+
+    yield start
+    for player in players:
+        if player.process.poll() is None:
+            player.process.kill()
+            player.process.wait(10)
+
+
+@needs_xvfb
+def test_keys_reach_the_world_and_latency_is_measured(play: Callable[..., Player]) -> None:
+    player = play()
+    player.xdo("keydown", "Right", "sleep", "0.4", "keyup", "Right")
+    player.xdo("key", "a")
+    player.xdo("sleep", "0.2", "key", "5", "sleep", "0.2")
+    player.xdo("keydown", "d", "keydown", "w", "sleep", "0.3", "keyup", "w", "keyup", "d")
+    numbers = player.quit()
+    assert numbers["actions"].count(2) >= 5
+    assert numbers["actions"].count(1) >= 1
+    assert numbers["actions"].count(4) >= 3
+    assert 0 < numbers["key_to_frame_ms_p95"] < 1000
+    assert numbers["fps_median"] > 5
+
+
+@needs_xvfb
+def test_taps_count_in_a_slow_world(play: Callable[..., Player]) -> None:
+    player = play(fps=2.0)
+    player.xdo("key", "--delay", "5", "space")
+    time.sleep(1.2)
+    assert 3 in player.quit()["actions"]
+
+
+@needs_xvfb
+def test_commands(play: Callable[..., Player]) -> None:
+    player = play()
+    player.xdo("key", "p")
+    player.until(lambda: "paused" in player.title(), "not paused")
+    player.xdo("key", "F12")
+    player.until(lambda: len(list(player.folder.glob("*.png"))) == 1, "no screenshot")
+    player.xdo("key", "e")
+    time.sleep(0.3)
+    player.xdo("key", "F12")
+    player.until(lambda: len(list(player.folder.glob("*.png"))) == 2, "no second screenshot")
+    player.xdo("key", "period")
+    player.until(lambda: "paused" not in player.title(), "still paused")
+    player.xdo("key", "m")
+    player.until(lambda: "sticky" in player.title(), "the agent does not play")
+    player.xdo(
+        "key", "m", "key", "h", "key", "h", "key", "Tab", "key", "bracketright", "key", "F11", "key", "F11"
+    )
+    player.xdo("key", "F1", "key", "Escape")  # Escape closes the help first
+    player.xdo("key", "shift+r")
+    time.sleep(0.3)
+    player.xdo("keydown", "BackSpace", "sleep", "0.5", "keyup", "BackSpace")
+    numbers = player.quit()
+    assert numbers["seed"] == 1
+
+
+@needs_xvfb
+def test_keys_are_released_when_the_window_loses_the_keyboard(
+    play: Callable[..., Player], display: str, tmp_path: Path
+) -> None:
+    player = play()
+    player.xdo("keydown", "Right", "sleep", "0.3")
+    other = play()  # takes the keyboard
+    other.xdo("keyup", "Right")
+    time.sleep(0.3)
+    other.quit()
+    player.xdo("windowfocus", "--sync", player.window)
+    time.sleep(0.5)
+    actions = player.quit()["actions"]
+    assert 2 in actions
+    assert actions[-5:] == [0] * 5

@@ -1,0 +1,1 @@
+"""Tests of playing: controls, loop, history, policies."""
