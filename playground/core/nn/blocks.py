@@ -78,7 +78,6 @@ class ConvBlock(nn.Module):
         self.first = nn.Conv2d(channels, channels, 3, padding=1)
         self.second = nn.Conv2d(channels, channels, 3, padding=1)
         nn.init.zeros_(self.second.weight)
-        nn.init.zeros_(self.second.bias)
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
         """(B, C, H, W) to the same shape."""
@@ -86,11 +85,14 @@ class ConvBlock(nn.Module):
 
 
 def conv_down(widths: tuple[int, ...], channels_in: int = 3, blocks: int = 1) -> nn.Sequential:
-    """Halve the resolution once per entry of ``widths``: pixel unshuffle, 3x3 convolution, residual blocks."""
+    """Halve the resolution once per entry of ``widths``: pixel unshuffle, 3x3 convolution, residual blocks.
+
+    The finest level has no residual blocks: few channels on many pixels are what a CPU computes slowest.
+    """
     layers: list[nn.Module] = []
-    for width in widths:
+    for index, width in enumerate(widths):
         layers += [nn.PixelUnshuffle(2), nn.Conv2d(4 * channels_in, width, 3, padding=1)]
-        layers += [ConvBlock(width) for _ in range(blocks)]
+        layers += [ConvBlock(width) for _ in range(blocks if index else 0)]
         channels_in = width
     return nn.Sequential(*layers)
 
@@ -103,8 +105,9 @@ def conv_up(widths: tuple[int, ...], channels_out: int = 3, blocks: int = 1) -> 
     """
     layers: list[nn.Module] = []
     for index, width in enumerate(widths):
-        following = widths[index + 1] if index + 1 < len(widths) else channels_out
-        layers += [ConvBlock(width) for _ in range(blocks)]
+        finest = index + 1 == len(widths)
+        following = channels_out if finest else widths[index + 1]
+        layers += [ConvBlock(width) for _ in range(0 if finest else blocks)]
         layers += [nn.Conv2d(width, 4 * following, 3, padding=1), nn.PixelShuffle(2)]
     return nn.Sequential(*layers)
 
