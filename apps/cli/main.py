@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from playground.core.errors import PlaygroundError, suggest
 
@@ -56,7 +56,12 @@ COMMANDS = (
 
 
 class LineParser(argparse.ArgumentParser):
-    """An argument parser whose mistakes are one clear line."""
+    """An argument parser whose mistakes are one clear line, and whose options are never abbreviated."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        """Take the arguments of :class:`argparse.ArgumentParser`."""
+        # An abbreviation that works today would break when an option with the same start is added.
+        super().__init__(*args, **{"allow_abbrev": False, **options})
 
     def error(self, message: str) -> NoReturn:
         """Report a bad command line (exit code 2)."""

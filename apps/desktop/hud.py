@@ -60,8 +60,9 @@ def hud_lines(world_name: str, action_book: ActionBook, loop: RealtimeLoop, prom
     state = "PAUSED" if loop.paused else ("REWIND" if loop.rewinding else "playing")
     target = f"{loop.target_fps:.0f}" if loop.target_fps > 0 else "max"
     keys = "+".join(shown.keys) or "-"
+    gap = "  " if prompt_label else ""
     return [
-        f"{world_name}  {prompt_label}  step {shown.t}  seed {shown.seed}  {shown.controller}  {state}",
+        f"{world_name}{gap}{prompt_label}  step {shown.t}  seed {shown.seed}  {shown.controller}  {state}",
         f"fps {stats.fps_median:.1f}/{target}  frame {stats.frame_ms(0.5):.0f}/{stats.frame_ms(0.95):.0f} ms"
         f"  key {stats.key_to_frame_ms(0.5):.0f}/{stats.key_to_frame_ms(0.95):.0f} ms (p50/p95)",
         f"key {keys}  action {action_label(action_book, shown.action)}",
@@ -81,7 +82,7 @@ def help_lines() -> list[str]:
 class Painter:
     """Draws text with a cache, because rendering the same words every frame costs more than the picture."""
 
-    def __init__(self, size: int = 15) -> None:
+    def __init__(self, size: int = 14) -> None:
         """Open a monospaced font of ``size`` pixels; pygame must be initialised."""
         import pygame
 

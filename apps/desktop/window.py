@@ -111,6 +111,7 @@ class Window:
         """
         require_display()
         os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")
+        os.environ.setdefault("SDL_VIDEO_X11_WMCLASS", "playground")
         import pygame
 
         self._pygame = pygame
@@ -303,7 +304,7 @@ class Window:
         else:
             height, width = self.session.frame.shape[:2]
             scale = self.options.scale or max(1, 640 // max(height, width))
-            size = (max(width * scale, 320), max(height * scale, 240) + 5 * self._painter.line_height + 12)
+            size = (max(width * scale, 560), max(height * scale, 240) + 5 * self._painter.line_height + 12)
             self._surface = pygame.display.set_mode(size, pygame.RESIZABLE)
         self._caption()
 

@@ -16,7 +16,18 @@ from playground.core.errors import PlaygroundError
 from tests.session.fake import make_session
 
 FACTS = RolloutFacts("fake", "sticky", 20.0, 0.5, "fake", 1)
-TIMINGS = "fps_median fps_p5 frame_ms_p50 frame_ms_p95 first_frame_s load_s rss_mb threads backend other_load".split()
+TIMINGS = (
+    "fps_median",
+    "fps_p5",
+    "frame_ms_p50",
+    "frame_ms_p95",
+    "first_frame_s",
+    "load_s",
+    "rss_mb",
+    "threads",
+    "backend",
+    "other_load",
+)
 
 
 def play(out: Path, frames: int = 30, seed: int = 0, video: bool = False) -> dict[str, object]:

@@ -53,7 +53,7 @@ class Player:
             stderr=subprocess.PIPE,
             text=True,
         )
-        self.window = self.xdo("search", "--sync", "--onlyvisible", "--name", "playground").split()[0]
+        self.window = self.xdo("search", "--sync", "--pid", str(self.process.pid)).split()[0]
         self.xdo("windowfocus", "--sync", self.window)
         time.sleep(0.3)
 
@@ -137,10 +137,8 @@ def test_commands(play: Callable[..., Player]) -> None:
     player.until(lambda: "paused" not in player.title(), "still paused")
     player.xdo("key", "m")
     player.until(lambda: "sticky" in player.title(), "the agent does not play")
-    player.xdo(
-        "key", "m", "key", "h", "key", "h", "key", "Tab", "key", "bracketright", "key", "F11", "key", "F11"
-    )
-    player.xdo("key", "F1", "key", "Escape")  # Escape closes the help first
+    player.xdo("key", "--delay", "50", "m", "h", "h", "Tab", "bracketright", "bracketleft")
+    player.xdo("key", "--delay", "50", "F1", "Escape")  # Escape closes the help first
     player.xdo("key", "shift+r")
     time.sleep(0.3)
     player.xdo("keydown", "BackSpace", "sleep", "0.5", "keyup", "BackSpace")
