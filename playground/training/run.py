@@ -17,6 +17,7 @@ from playground.core.device import pick_device
 from playground.core.errors import PlaygroundError, suggest
 from playground.core.registry import DYNAMICS, LATENT_ACTION_MODELS, TEXT_ENCODERS, TOKENIZERS, Registry
 from playground.data.dataset import ClipDataset
+from playground.training.book import write_action_book
 from playground.training.estimate import estimate_stage
 from playground.training.loop import LoopOptions, StageResult, train_stage
 from playground.training.presets import Preset, StagePreset, load_preset, preset_from_dict
@@ -151,7 +152,13 @@ def train_one(run: Run, name: str, seconds: float | None, steps: int | None) -> 
     stage = BUILDERS[name](run, recipe)
     if run.progress:
         LOGGER.info("%s", estimate_stage(stage, budget, run.device).line(name))
-    return train_stage(stage, options, budget)
+    result = train_stage(stage, options, budget)
+    if name == "dynamics" and result.finished:
+        dataset = open_dataset(run, recipe.window, 0.0)
+        actions_T, _ = find_actions(run, recipe, dataset)
+        labels_T, names = dataset.actions_T, dataset.info.action_names
+        write_action_book(run.out / "actions.json", labels_T, actions_T, names, recipe.source_actions)
+    return result
 
 
 def build_model(run: Run, name: str, recipe: StagePreset, derived: dict[str, Any]) -> Component:

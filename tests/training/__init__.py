@@ -1,0 +1,1 @@
+"""Tests of the training loop, its parts and the three stages."""

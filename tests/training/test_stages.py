@@ -1,0 +1,77 @@
+"""All three stages learn something on a moving square, and say clearly what they miss."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from playground.core.component import load_component
+from playground.core.config import read_json
+from playground.core.errors import PlaygroundError
+from playground.core.registry import DYNAMICS, TOKENIZERS
+from playground.training.alarms import code_alarms, code_metrics, control_alarms
+from playground.training.metrics import read_metrics
+from playground.training.run import train
+from playground.training.stages.latent_actions import purity
+
+
+def losses(out, stage):
+    return [line["loss"] for line in read_metrics(out / stage / "metrics.jsonl") if "loss" in line]
+
+
+def test_tokenizer_and_dynamics_learn_from_labels(tiny_data, tiny_preset, tmp_path):
+    out = tmp_path / "run"
+    for stage in ("tokenizer", "dynamics"):
+        result = train(stage, str(tiny_preset), [tiny_data], out, device="cpu", progress=False)[stage]
+        assert result.finished
+        assert losses(out, stage)[-1] < 0.7 * losses(out, stage)[0]
+    tokenizer = load_component(TOKENIZERS, out / "tokenizer" / "export")
+    dynamics = load_component(DYNAMICS, out / "dynamics" / "export")
+    assert dynamics.config.tokens_per_frame == tokenizer.tokens_per_frame
+    assert dynamics.num_actions == 5
+    assert (out / "cache" / "codes.npy").is_file()
+    book = read_json(out / "actions.json")["actions"]
+    assert [entry["name"] for entry in book if entry["noop"]] == ["noop"]
+    assert book[2] == {"code": 2, "name": "right", "keys": ["right"], "noop": False}
+
+
+def test_all_three_stages_share_a_time_budget(tiny_data, tiny_preset, tmp_path):
+    pytest.importorskip("latent_actions.model")
+    tiny_preset.write_text(tiny_preset.read_text().replace('"label"', '"latent"'))
+    out = tmp_path / "run"
+    results = train("all", str(tiny_preset), [tiny_data], out, budget_seconds=9, device="cpu", progress=False)
+    assert list(results) == ["tokenizer", "latent-actions", "dynamics"]
+    assert all(result.finished for result in results.values())
+    assert (out / "actions.json").is_file()
+    again = train("all", str(tiny_preset), [tiny_data], out, budget_seconds=9, resume=True, progress=False)
+    assert [r.steps for r in again.values()] == [r.steps for r in results.values()]
+
+
+def test_a_stage_can_start_from_an_earlier_run(tiny_data, tiny_preset, tmp_path):
+    first, second = tmp_path / "first", tmp_path / "second"
+    train("tokenizer", str(tiny_preset), [tiny_data], first, progress=False)
+    train("tokenizer", str(tiny_preset), [tiny_data], second, steps=10, init=first, progress=False)
+    assert losses(second, "tokenizer")[0] < losses(first, "tokenizer")[0]
+
+
+def test_missing_stage_and_wrong_size_are_one_clear_line(tiny_data, tiny_preset, tmp_path):
+    with pytest.raises(PlaygroundError, match="playground train tokenizer"):
+        train("dynamics", str(tiny_preset), [tiny_data], tmp_path / "run", progress=False)
+    with pytest.raises(PlaygroundError, match="16 px.*64 px"):
+        train("tokenizer", "cpu", [tiny_data], tmp_path / "run", progress=False)
+    with pytest.raises(PlaygroundError, match="Did you mean 'dynamics'"):
+        train("dynamic", "cpu", [tiny_data], tmp_path / "run", progress=False)
+    text = tiny_preset.read_text().replace("channels = 8", "chanels = 8")
+    tiny_preset.write_text(text)
+    with pytest.raises(PlaygroundError, match="unknown field 'chanels'"):
+        train("tokenizer", str(tiny_preset), [tiny_data], tmp_path / "other", progress=False)
+
+
+def test_alarms_name_collapse():
+    one = code_metrics(np.zeros(100, np.int64), 8)
+    assert len(code_alarms(one, 8)) == 2
+    assert code_alarms(code_metrics(np.arange(100) % 8, 8), 8) == []
+    assert code_alarms({"loss": 1.0}, 8) == []
+    assert control_alarms({"control_gap_db": 0.01})
+    assert control_alarms({"control_gap_db": 1.0}) == []
+    assert purity(np.array([0, 0, 1, 1]), np.array([3, 3, 2, 4])) == 0.75
