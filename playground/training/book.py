@@ -37,7 +37,7 @@ def write_action_book(
 
 
 def named_action(code: int, name: str) -> dict[str, Any]:
-    """Entry of a recorded action; a name made of directions, such as ``right-up``, gives the keys ``right+up``."""
+    """Entry of a recorded action; a name of directions, such as ``right-up``, gives the keys ``right+up``."""
     parts = name.lower().replace("_", "-").split("-")
     chord = "+".join(parts) if all(part in DIRECTIONS for part in parts) else ""
     return {"code": code, "name": name, "keys": [chord] if chord else [], "noop": name.lower() == "noop"}
