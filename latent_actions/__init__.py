@@ -1,0 +1,1 @@
+"""Latent actions: what a player could have done between two frames, learned from video alone."""

@@ -1,0 +1,107 @@
+"""From codes to keys: finds out, once per world, which code a player means by each key.
+
+Where a few labelled frames exist, a key belongs to the code that it makes more likely than usual. Where none exist,
+codes are named after the motion that they were measured to cause.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+KEYS: dict[str, tuple[str, ...]] = {
+    "left": ("left", "a"),
+    "right": ("right", "d"),
+    "up": ("up", "w", "space"),
+    "down": ("down", "s"),
+    "left-up": ("left+up", "a+w", "left+space", "a+space"),
+    "right-up": ("right+up", "d+w", "right+space", "d+space"),
+    "left-down": ("left+down", "a+s"),
+    "right-down": ("right+down", "d+s"),
+    "noop": (),
+}
+"""Keys that a player expects for the usual names of actions."""
+
+
+def calibrate(
+    labels: np.ndarray,
+    codes: np.ndarray,
+    action_names: list[str],
+    num_codes: int,
+    motion: np.ndarray | None = None,
+) -> list[dict[str, Any]]:
+    """Map keys to codes from labelled frames.
+
+    A label belongs to the code whose share rises most under it, ``P(code | label) - P(code)``. The plain most
+    frequent code would do worse: a player who pushes against a wall produces the code for standing still.
+
+    Args:
+        labels: action labels (n,), -1 where unknown; about 200 known ones are enough.
+        codes: latent actions (n,) of the same frames.
+        action_names: name of each label.
+        num_codes: number of codes A.
+        motion: mean picture motion of each code (A, 2) in pixels, x then y, if measured; the stillest code is then
+            the no-op.
+
+    Returns:
+        One entry per code, ready for ``actions.json``: code, name, keys, noop.
+    """
+    known = labels >= 0
+    labels, codes = labels[known], codes[known]
+    usual = np.bincount(codes, minlength=num_codes) / max(1, len(codes))
+    lift = np.full((len(action_names), num_codes), -1.0)
+    for label in range(len(action_names)):
+        mine = codes[labels == label]
+        if len(mine) >= 3:
+            lift[label] = np.bincount(mine, minlength=num_codes) / len(mine) - usual
+    if motion is not None:
+        noop = int(np.argmin(np.linalg.norm(motion, axis=1) + 1e3 * (usual == 0)))
+    elif "noop" in action_names and lift[action_names.index("noop")].max() > -1:
+        noop = int(lift[action_names.index("noop")].argmax())
+    else:
+        noop = int(usual.argmax())
+    best = {
+        label: int(lift[label].argmax())
+        for label in range(len(action_names))
+        if lift[label].max() > 0 and action_names[label] != "noop"
+    }
+    entries = []
+    for code in range(num_codes):
+        mine = [label for label, chosen in best.items() if chosen == code and code != noop]
+        mine.sort(key=lambda label: (-lift[label, code], label))
+        keys = [key for label in mine for key in KEYS.get(action_names[label], ())]
+        name = "noop" if code == noop else action_names[mine[0]] if mine else f"action {code + 1}"
+        entries.append({"code": code, "name": name, "keys": keys, "noop": code == noop})
+    return entries
+
+
+def calibrate_from_motion(motion: np.ndarray, counts: np.ndarray) -> list[dict[str, Any]]:
+    """Map keys to codes from the motion that each code causes, for video without labels.
+
+    Args:
+        motion: mean picture motion of each code (A, 2) in pixels, x then y. The camera follows the player, so the
+            picture of a player who goes right moves left.
+        counts: how often each code occurs (A,); unused codes get no key.
+
+    Returns:
+        One entry per code: code, name, keys, noop.
+    """
+    used = counts > 0
+    strength = np.where(used, np.linalg.norm(motion, axis=1), np.inf)
+    noop = int(strength.argmin())
+    wanted = {"right": (-1.0, 0.0), "left": (1.0, 0.0), "up": (0.0, 1.0), "down": (0.0, -1.0)}
+    named: dict[int, str] = {}
+    for name, direction in wanted.items():
+        along = motion @ np.array(direction)
+        score = np.where(used, along - np.abs(motion @ np.array(direction[::-1])), -np.inf)
+        for taken in (noop, *named):
+            score[taken] = -np.inf
+        code = int(score.argmax())
+        if score[code] > 0.25:
+            named[code] = name
+    entries = []
+    for code in range(len(counts)):
+        name = "noop" if code == noop else named.get(code, f"action {code + 1}")
+        entries.append({"code": code, "name": name, "keys": list(KEYS.get(name, ())), "noop": code == noop})
+    return entries

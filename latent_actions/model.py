@@ -1,0 +1,140 @@
+"""The label-free latent action model.
+
+An encoder looks at two neighbouring frames and picks one of a few codes; a decoder must redraw the second frame from
+the first one and the code alone (Genie, Bruce et al. 2024). With so few codes the decoder can only do well if a code
+says what moved and how. Pixels go in, not latents: Genie found pixels to control better.
+
+Legend: B batch, T frames, H W pixels, C channels, A codes, D code channels.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import torch
+import torch.nn.functional as F
+from einops import rearrange
+from torch import Tensor, nn
+
+from latent_actions.codebook import Codebook
+from latent_actions.config import LatentActionConfig
+from playground.core.component import Component
+from playground.core.errors import PlaygroundError
+from playground.core.nn.blocks import ConvBlock, conv_down, conv_up, to_pixels
+from playground.core.registry import LATENT_ACTION_MODELS
+
+
+class PairEncoder(nn.Module):
+    """Two frames to one vector: (B, 6, H, W) to (B, D)."""
+
+    def __init__(self, config: LatentActionConfig, channels: int) -> None:
+        """Args: config; channels of the vector."""
+        super().__init__()
+        side = config.input_size >> len(config.widths)
+        self.down = conv_down(config.widths, channels_in=6)
+        self.out = nn.Linear(config.widths[-1] * side * side, channels)
+
+    def forward(self, pairs_BCHW: Tensor) -> Tensor:
+        """Encode pairs, the earlier frame in the first three channels."""
+        return self.out(F.silu(self.down(pairs_BCHW)).flatten(1))
+
+
+class PairDecoder(nn.Module):
+    """The earlier frame and a code vector to the later frame, as a change to the earlier one."""
+
+    def __init__(self, config: LatentActionConfig) -> None:
+        """Build the layers that ``config`` describes."""
+        super().__init__()
+        widths = config.widths[:2]
+        self.down = conv_down(widths, channels_in=3)
+        self.code = nn.Linear(config.code_channels, 2 * widths[-1])
+        self.blocks = nn.Sequential(*[ConvBlock(widths[-1]) for _ in range(config.blocks)])
+        self.up = conv_up(tuple(reversed(widths)))
+
+    def forward(self, before_BCHW: Tensor, code_BD: Tensor) -> Tensor:
+        """(B, 3, H, W) and (B, D) to (B, 3, H, W)."""
+        scale, shift = self.code(code_BD)[:, :, None, None].chunk(2, dim=1)
+        features = self.down(before_BCHW) * (1 + scale) + shift
+        return before_BCHW + self.up(self.blocks(features))
+
+
+@LATENT_ACTION_MODELS.register("latent")
+class LatentActionModel(Component):
+    """Frames to codes, learned without labels."""
+
+    Config: ClassVar[type] = LatentActionConfig
+    type_name: ClassVar[str] = "latent"
+
+    def __init__(self, config: LatentActionConfig) -> None:
+        """Build the layers that ``config`` describes."""
+        super().__init__(config)
+        self.num_actions = config.num_actions
+        self.encoder = PairEncoder(config, config.code_channels)
+        self.codebook = Codebook(config.num_actions, config.code_channels, config.reseed_after)
+        self.decoder = PairDecoder(config)
+        self.labels = nn.Linear(config.code_channels, config.num_labels) if config.num_labels else None
+        self.to(memory_format=torch.channels_last)
+
+    def infer(self, frames_BTHWC: Tensor) -> Tensor:
+        """Latent actions (B, T) int64; entry t produced frame t, entry 0 is ``num_actions`` (unknown)."""
+        batch, frames = frames_BTHWC.shape[:2]
+        actions_BT = torch.full((batch, frames), self.num_actions, device=frames_BTHWC.device)
+        if frames > 1:
+            pairs = self.pairs(frames_BTHWC)
+            ids = self.codebook.similarity(self.encoder(pairs)).argmax(dim=-1)
+            actions_BT[:, 1:] = rearrange(ids, "(b t) -> b t", b=batch)
+        return actions_BT
+
+    def loss(
+        self, frames_BTHWC: Tensor, generator: torch.Generator, labels_BT: Tensor | None = None
+    ) -> dict[str, Tensor]:
+        """Redrawing loss, codebook terms and, where labels are given, the auxiliary label loss.
+
+        Args:
+            frames_BTHWC: uint8 clips of at least two frames.
+            generator: not used; part of the interface.
+            labels_BT: known action that produced each frame, -1 where unknown.
+
+        Returns:
+            ``loss``; ``copy_ratio``, the redrawing error over the error of repeating the frame; ``codes_used`` in
+            this batch.
+        """
+        pairs = self.pairs(frames_BTHWC)
+        before, after = pairs[:, :3], pairs[:, 3:]
+        features = self.encoder(pairs)
+        vectors, ids, codebook_loss, commitment_loss = self.codebook(features)
+        redrawn = self.decoder(before, vectors)
+        error = (redrawn - after).square().mean()
+        still = (before - after).square().mean()
+        loss = error / still.clamp_min(1e-4) + codebook_loss + self.config.commitment * commitment_loss
+        if self.labels is not None and labels_BT is not None:
+            wanted = rearrange(labels_BT[:, 1:], "b t -> (b t)")
+            if bool((wanted >= 0).any()):
+                unit = F.normalize(features.float(), dim=-1) * 4.0
+                loss = loss + self.config.label_weight * F.cross_entropy(self.labels(unit), wanted, ignore_index=-1)
+        return {
+            "loss": loss,
+            "copy_ratio": (error / still.clamp_min(1e-4)).detach(),
+            "codes_used": torch.unique(ids).numel() * torch.ones(()),
+        }
+
+    def after_step(self) -> int:
+        """Re-seed codes that nobody uses; returns how many were moved."""
+        return self.codebook.reseed()
+
+    def pairs(self, frames_BTHWC: Tensor) -> Tensor:
+        """Neighbouring frames (B*(T-1), 6, h, w) in [-1, 1] at the model's input size.
+
+        Raises:
+            PlaygroundError: the frames have another size than the model.
+        """
+        if frames_BTHWC.shape[2] != self.config.frame_size:
+            raise PlaygroundError(
+                f"frames of {frames_BTHWC.shape[2]} px given to a latent action model for"
+                f" {self.config.frame_size} px; resize them first"
+            )
+        pixels = to_pixels(frames_BTHWC)
+        pixels = F.avg_pool2d(pixels, self.config.frame_size // self.config.input_size)
+        clips = rearrange(pixels, "(b t) c h w -> b t c h w", b=frames_BTHWC.shape[0])
+        pairs = torch.cat((clips[:, :-1], clips[:, 1:]), dim=2)
+        return rearrange(pairs, "b t c h w -> (b t) c h w").contiguous(memory_format=torch.channels_last)
