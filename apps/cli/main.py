@@ -113,6 +113,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     except ModuleNotFoundError as error:
         missing = (error.name or str(error)).partition(".")[0]
+        if (_ROOT / missing).is_dir():
+            return _complain(f"error: this installation is incomplete, {error.name} is not in it", 2, debug)
         package = {"pygame": "pygame-ce", "PIL": "pillow"}.get(missing, missing)
         return _complain(
             f"error: this needs the package {package}; install it with: pip install {package}", 2, debug

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import time
 from pathlib import Path
@@ -110,6 +111,7 @@ def _run_window(args: argparse.Namespace) -> int:
     from playground.session.stats import LoadMeter, rss_mb
 
     require_display()
+    os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")
     import pygame  # noqa: F401  a missing window library is reported before the model is loaded
 
     session, load_s = open_session(args)

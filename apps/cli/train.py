@@ -17,6 +17,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--budget", metavar="TIME", help="stop after this wall-clock time, for example 25m or 1h30m"
     )
+    parser.add_argument(
+        "--steps", type=int, metavar="N", help="steps for each stage, instead of what the preset says"
+    )
+    parser.add_argument("--device", default="auto", metavar="auto|cpu|cuda|mps", help="where to train (auto)")
     parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint in --out")
     parser.add_argument(
         "--seed", type=int, default=0, metavar="N", help="fixes initial weights and batches (0)"
@@ -26,22 +30,26 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Train and say where the run is."""
-    from apps.cli.checks import parse_budget
+    from apps.cli.checks import parse_budget, positive
     from playground.training.run import train
 
     budget = parse_budget("--budget", args.budget) if args.budget else None
+    if args.steps is not None:
+        positive("--steps", args.steps)
     for folder in args.data:
         if not folder.is_dir():
             raise FileNotFoundError(2, "no such data folder; make one with playground collect", str(folder))
     train(
         args.stage,
         preset=args.preset,
-        data_folders=args.data,
+        data=args.data,
         out=args.out,
         budget_seconds=budget,
+        steps=args.steps,
         resume=args.resume,
         seed=args.seed,
         init=args.init,
+        device=args.device,
     )
     print(f"run folder: {args.out}")
     return 0
