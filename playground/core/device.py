@@ -35,12 +35,22 @@ def quiet_waiting() -> None:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
-def keep_memory() -> None:
-    """Let the C library keep freed memory instead of returning it to the system (glibc only, elsewhere nothing).
+def prepare_training(threads: int | None = None) -> int:
+    """Set this process up for training on a CPU and return the number of compute threads.
 
-    Training frees and takes the same large tensors every step; fresh pages for each of them halve the speed of
-    matrix products on a CPU.
+    Numbers too small for the normal float format are rounded to zero: layers that start at zero have such gradients,
+    and CPUs compute with them many times slower. Freed memory is kept instead of returned to the system: training
+    takes the same large tensors every step, and fresh pages for each of them halve the speed of matrix products.
     """
+    count = prepare_threads(threads)
+    import torch
+
+    torch.set_flush_denormal(True)
+    _keep_memory()
+    return count
+
+
+def _keep_memory() -> None:
     trim_threshold, mmap_max = -1, -4  # names of mallopt's parameters in malloc.h
     with contextlib.suppress(OSError, AttributeError):
         library = ctypes.CDLL(None)

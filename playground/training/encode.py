@@ -51,7 +51,7 @@ def encode_frames(
     def fill(array: np.ndarray, advance: Progress) -> None:
         for low in range(0, dataset.num_frames, CHUNK):
             frames = dataset.frames(low, min(low + CHUNK, dataset.num_frames))
-            with torch.inference_mode(), autocast(device, tokenizer):
+            with torch.inference_mode(), autocast(device):
                 codes = tokenizer.encode(torch.from_numpy(np.array(frames))[None].to(device))
                 codes = tokenizer.quantize(codes) if discrete else codes.float()
             array[low : low + len(frames)] = codes[0].cpu().numpy()
@@ -71,7 +71,7 @@ def infer_actions(
             high = min(low + CHUNK, dataset.num_frames)
             frames = dataset.frames(max(low - 1, 0), high)
             pairs = np.stack((frames[:-1], frames[1:]), axis=1)
-            with autocast(device, model):
+            with autocast(device):
                 codes = infer_codes(model, pairs, CHUNK)
             array[high - len(codes) : high] = codes
             advance(high - low)

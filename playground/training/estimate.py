@@ -81,7 +81,7 @@ def _time_steps(stage: Stage, device: str, bfloat16: bool | None) -> tuple[float
         arrays = stage.sample(rng)
         start = time.perf_counter()
         batch = {name: torch.from_numpy(np.ascontiguousarray(a)).to(device) for name, a in arrays.items()}
-        with autocast(device, stage.model, bfloat16):
+        with autocast(device, bfloat16):
             loss = stage.loss(batch, generator, 0.0)["loss"]
         optimizer.zero_grad(set_to_none=True)
         loss.backward()

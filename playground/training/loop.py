@@ -159,7 +159,7 @@ class Trainer:
         batch = to_device(arrays, self.options.device)
         progress = self.budget.progress(self.step, self.step_seconds)
         self.optimizer.set_scale(learning_rate_scale(progress))
-        with autocast(self.options.device, self.model, self.options.bfloat16):
+        with autocast(self.options.device, self.options.bfloat16):
             losses = self.stage.loss(batch, self.generator, progress)
         self.optimizer.zero_grad(set_to_none=True)
         losses["loss"].backward()

@@ -13,7 +13,7 @@ import torch
 
 from playground.core.component import Component, load_component
 from playground.core.config import config_from_dict, config_to_dict, read_json, write_json
-from playground.core.device import pick_device
+from playground.core.device import pick_device, prepare_training
 from playground.core.errors import PlaygroundError, suggest
 from playground.core.registry import DYNAMICS, LATENT_ACTION_MODELS, TEXT_ENCODERS, TOKENIZERS, Registry
 from playground.data.dataset import ClipDataset
@@ -84,6 +84,7 @@ def train(
         )
     if budget_seconds is not None and budget_seconds <= 0:
         raise PlaygroundError(f"the budget is {budget_seconds} seconds; give a time above zero")
+    prepare_training()
     run = open_run(preset, data, out, resume, seed, init, device, progress)
     names = STAGES if stage == "all" else (stage,)
     shares = {name: run.preset.stage(name).budget_share for name in names}
