@@ -2,38 +2,64 @@
 
 from __future__ import annotations
 
-import dataclasses
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from latent_actions.calibration import calibrate, calibrate_from_motion
 from playground.core.config import write_json
+from playground.data.dataset import ClipDataset
+from playground.evaluation.metrics import dominant_shift
 
 DIRECTIONS = ("left", "right", "up", "down")
+LABELLED_FRAMES = 200
+"""Labelled frames that calibration may look at; a person could label as many by hand."""
+PAIRS_PER_CODE = 40
+MAX_SHIFT = 8
 
 
 def write_action_book(
-    path: Path, labels: np.ndarray, codes: np.ndarray, action_names: list[str], source: str
+    path: Path, dataset: ClipDataset, codes: np.ndarray, num_codes: int, source: str, seed: int
 ) -> None:
     """Write ``{"actions": [{code, name, keys, noop}, ...]}``.
 
     Args:
         path: the file.
-        labels: (n,) recorded action of each frame, -1 where not known.
+        dataset: where frames, and recorded actions if any, come from.
         codes: (n,) action that the dynamics learned with, -1 where not known.
-        action_names: name of each recorded action.
+        num_codes: number of codes.
         source: ``label`` when the dynamics learned from the recorded actions themselves, else ``latent``.
+        seed: decides which frames calibration looks at.
     """
+    names, rng = dataset.info.action_names, np.random.default_rng(seed)
     if source == "label":
-        entries = [named_action(code, name) for code, name in enumerate(action_names)]
+        entries = [named_action(code, name) for code, name in enumerate(names)]
     else:
-        known = codes >= 0
-        calibrate: Any = import_module("latent_actions.calibration").calibrate
-        found = calibrate(labels[known], codes[known], action_names)
-        entries = [dataclasses.asdict(e) if dataclasses.is_dataclass(e) else dict(e) for e in found]
+        motion, counts = code_motion(dataset, codes, num_codes, rng)
+        labelled = np.flatnonzero((codes >= 0) & (dataset.actions_T >= 0))
+        if names and len(labelled):
+            chosen = rng.choice(labelled, min(LABELLED_FRAMES, len(labelled)), replace=False)
+            entries = calibrate(dataset.actions_T[chosen], codes[chosen], names, num_codes, motion)
+        else:
+            entries = calibrate_from_motion(motion, counts)
     write_json(path, {"actions": entries})
+
+
+def code_motion(
+    dataset: ClipDataset, codes: np.ndarray, num_codes: int, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Mean motion of the picture under each code, (codes, 2) pixels right and down, and how often codes occur."""
+    motion = np.zeros((num_codes, 2))
+    counts = np.bincount(codes[codes >= 0], minlength=num_codes)
+    for code in np.flatnonzero(counts):
+        places = np.flatnonzero(codes == code)
+        shifts = []
+        for place in rng.choice(places, min(PAIRS_PER_CODE, len(places)), replace=False):
+            before, after = dataset.frames(int(place) - 1, int(place) + 1)
+            shifts.append(dominant_shift(before, after, MAX_SHIFT))
+        motion[code] = np.mean(shifts, axis=0)
+    return motion, counts
 
 
 def named_action(code: int, name: str) -> dict[str, Any]:

@@ -156,9 +156,8 @@ def train_one(run: Run, name: str, seconds: float | None, steps: int | None) -> 
     result = train_stage(stage, options, budget)
     if name == "dynamics" and result.finished:
         dataset = open_dataset(run, recipe.window, 0.0)
-        actions_T, _ = find_actions(run, recipe, dataset)
-        labels_T, names = dataset.actions_T, dataset.info.action_names
-        write_action_book(run.out / "actions.json", labels_T, actions_T, names, recipe.source_actions)
+        actions_T, count = find_actions(run, recipe, dataset)
+        write_action_book(run.out / "actions.json", dataset, actions_T, count, recipe.source_actions, run.seed)
     return result
 
 
