@@ -1,0 +1,141 @@
+"""What each swappable part must offer. A class that fits a protocol and registers under a name can replace ours.
+
+The contract tests in ``tests/contracts`` run over every registered class and accept or reject it. Shape suffixes are
+explained in :mod:`playground.core.shapes`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+    from torch import Tensor
+
+    from playground.core.nn.ring import RingState, Written
+
+
+@runtime_checkable
+class VideoTokenizer(Protocol):
+    """Frames to a small grid of latents and back, one frame decodable alone."""
+
+    frame_size: int
+    tokens_per_frame: int
+    latent_channels: int
+    codebook_size: int | None
+
+    def encode(self, frames_BTHWC: Tensor) -> Tensor:
+        """Uint8 frames to latents (B, T, N, C) float32."""
+
+    def decode(self, latents_BTNC: Tensor) -> Tensor:
+        """Latents to uint8 frames (B, T, H, W, 3)."""
+
+    def loss(self, frames_BTHWC: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
+        """``loss`` to minimise, and metrics."""
+
+
+@runtime_checkable
+class LatentActionModel(Protocol):
+    """Which of a handful of actions led from each frame to the next."""
+
+    num_actions: int
+
+    def infer(self, frames_BTHWC: Tensor) -> Tensor:
+        """Actions (B, T) int64; entry t produced frame t, entry 0 is ``num_actions`` (unknown)."""
+
+    def loss(
+        self, frames_BTHWC: Tensor, generator: torch.Generator, labels_BT: Tensor | None = None
+    ) -> dict[str, Tensor]:
+        """``loss`` to minimise, and metrics."""
+
+    def after_step(self) -> int:
+        """Housekeeping after an optimiser step; returns the number of re-seeded codes."""
+
+
+@runtime_checkable
+class DynamicsModel(Protocol):
+    """The next frame's latents (or tokens) from the memory of the past, an action and a prompt."""
+
+    discrete: ClassVar[bool]
+    context_frames: int
+    num_actions: int
+    network: Any
+
+    def new_state(self, batch: int) -> RingState:
+        """Memory of worlds that have seen nothing."""
+
+    def generate(
+        self,
+        state: RingState,
+        action_B: Tensor,
+        prompt_BP: Tensor | None,
+        generators: Sequence[torch.Generator],
+        steps: int | None = None,
+        run: Callable[..., tuple[Tensor, Tensor, Tensor]] | None = None,
+    ) -> tuple[Tensor, Written]:
+        """Next frame's codes and what to write into the memory; the memory is not changed."""
+
+    def observe(
+        self,
+        state: RingState,
+        codes: Tensor,
+        action_B: Tensor,
+        prompt_BP: Tensor | None,
+        generators: Sequence[torch.Generator],
+        run: Callable[..., tuple[Tensor, Tensor, Tensor]] | None = None,
+    ) -> Written:
+        """What a given frame adds to the memory."""
+
+    def loss(
+        self,
+        codes: Tensor,
+        actions_BT: Tensor,
+        prompts_BTP: Tensor | None,
+        generator: torch.Generator,
+        progress: float = 1.0,
+    ) -> dict[str, Tensor]:
+        """``loss`` to minimise, and metrics; ``progress`` is the share of the training done."""
+
+
+@runtime_checkable
+class Policy(Protocol):
+    """Plays a world: maps what it sees to the code of an action."""
+
+    def act(self, frame_HWC: np.ndarray) -> int:
+        """Code of the next action for a uint8 frame."""
+
+
+@runtime_checkable
+class FrameSink(Protocol):
+    """Takes generated frames: a window, a video file, a recording."""
+
+    def write(self, frame_HWC: np.ndarray) -> None:
+        """Take one uint8 frame."""
+
+    def close(self) -> None:
+        """Finish; safe to call twice."""
+
+
+@runtime_checkable
+class TextEncoder(Protocol):
+    """Sentences to unit vectors."""
+
+    dims: int
+
+    def encode(self, texts: Sequence[str]) -> np.ndarray:
+        """Float32 (len(texts), P)."""
+
+
+@runtime_checkable
+class Backend(Protocol):
+    """Runs a world's networks on some engine: eager, quantised, compiled."""
+
+    name: str
+
+    def run(self, *inputs: Any) -> tuple[Tensor, Tensor, Tensor]:
+        """The dynamics network's pure step."""
+
+    def decode(self, latents_BTNC: Tensor) -> Tensor:
+        """Latents to uint8 frames (B, T, H, W, 3)."""
