@@ -73,9 +73,10 @@ class TrunkBlock(nn.Module):
         self.norm_mlp = nn.RMSNorm(width, elementwise_affine=False)
         self.space = SpaceAttention(width, config.head_dim)
         self.mlp = SwiGLU(width)
-        self.modulation = nn.Linear(width, 4 * width)
-        nn.init.zeros_(self.modulation.weight)
-        nn.init.zeros_(self.modulation.bias)
+        # Low rank: one number per frame and channel does not need a full matrix, a fifth of all weights otherwise.
+        self.modulation = nn.Sequential(nn.Linear(width, width // 4, bias=False), nn.Linear(width // 4, 4 * width))
+        nn.init.zeros_(self.modulation[1].weight)
+        nn.init.zeros_(self.modulation[1].bias)
 
     def mix_frame(self, x_BSD: Tensor, condition_BD: Tensor) -> Tensor:
         """Space attention and feed-forward of single frames (frames folded into B)."""
