@@ -1,0 +1,1 @@
+"""Runs a world fast: batched slots, key/value memory, interchangeable backends."""

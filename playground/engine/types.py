@@ -1,0 +1,49 @@
+"""What goes in and out of an engine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from playground.core.nn.ring import RingState
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One generated frame of one slot.
+
+    Attributes:
+        frame: uint8 (H, W, 3) in 0..255; an array of its own that nobody else changes.
+        codes: what the dynamics drew, latents (N, C) or tokens (N,).
+        action: code of the action that produced it.
+        t: frames generated in this slot since it was opened, this one included.
+    """
+
+    frame: np.ndarray
+    codes: Tensor
+    action: int
+    t: int
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """Everything that one slot needs to go on from a moment; never changed after it was taken.
+
+    Attributes:
+        world: name of the world, so that a snapshot is not restored into another one.
+        state: the slot's own row of the memory.
+        generator: state of its noise generator, uint8.
+        prompt_P: embedding of its text prompt, None without one.
+        t: frames generated since it was opened.
+    """
+
+    world: str
+    state: RingState
+    generator: Tensor
+    prompt_P: Tensor | None
+    t: int

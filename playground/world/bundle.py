@@ -1,0 +1,320 @@
+"""A world: the trained parts that belong together, as one folder on disk and one object in memory.
+
+A bundle folder holds ``world.json`` (the manifest), ``tokenizer/``, ``dynamics/`` and optionally
+``latent_actions/`` (config and safetensors), ``actions.json``, ``prompts/*.png`` and a ``README.md``. Loading runs no
+code from the folder and is strict: whatever is missing, unknown or changed is one clear error.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from playground.core.config import config_from_dict, config_to_dict
+from playground.core.errors import PlaygroundError
+from playground.world.actions import ActionBook
+from playground.world.files import (
+    MANIFEST_NAME,
+    check_files,
+    check_unlisted,
+    confined,
+    listed,
+    replaced_folder,
+    sha256_of,
+)
+from playground.world.manifest import SAFE_NAME, SCHEMA_VERSION, Sampling, WorldManifest
+from playground.world.prompt import Prompt, require_text
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Callable, Sequence
+
+    import torch
+    from torch import Tensor
+
+    from playground.core.nn.ring import RingState, Written
+    from playground.session.session import Session
+
+
+__all__ = ["Sampling", "World", "WorldManifest", "save_world"]
+
+
+class World:
+    """A loaded world, ready to be played, evaluated or measured.
+
+    Attributes:
+        manifest: what ``world.json`` says.
+        folder: where it came from.
+        name: its name.
+        frame_size: height and width of a frame in pixels.
+        fps: frames per second it is meant to be played at.
+        tokenizer: frames to latents and back.
+        dynamics: the next frame's latents.
+        latent_actions: reads actions from video; None where the bundle has none.
+        actions: names and keys of the latent actions.
+        prompts: paths of the shipped prompts.
+        sampling: fields of :class:`Sampling` that frames are drawn with; may be changed.
+        prompt_dims: length of a text embedding, 0 for a world without texts.
+        backends: engines keep prepared backends here, so that a second engine starts at once.
+    """
+
+    def __init__(self, manifest: WorldManifest, folder: Path, parts: Mapping[str, Any], actions: ActionBook) -> None:
+        """Put loaded parts together; use :meth:`load`."""
+        self.manifest = manifest
+        self.folder = folder
+        self.name = manifest.name
+        self.frame_size = manifest.frame_size
+        self.fps = manifest.fps
+        self.tokenizer = parts["tokenizer"]
+        self.dynamics = parts["dynamics"]
+        self.latent_actions = parts.get("latent_actions")
+        self.actions = actions
+        self.prompts = [folder / "prompts" / name for name in manifest.prompts]
+        self.sampling: dict[str, Any] = config_to_dict(manifest.sampling)
+        self.prompt_dims = int(getattr(self.dynamics.config, "prompt_dims", 0))
+        self.backends: dict[Any, Any] = {}
+        self._encoder: Any = None
+
+    @classmethod
+    def load(cls, name_or_path: str | os.PathLike[str]) -> World:
+        """Load a world by the name of a shipped one, or from a bundle folder.
+
+        Raises:
+            PlaygroundError: no such world, or anything in the bundle that is missing, unknown or changed.
+        """
+        from weights.locate import resolve
+
+        folder = resolve(name_or_path)
+        manifest = WorldManifest.load(folder)
+        where = str(folder / MANIFEST_NAME)
+        for part, names in manifest.components.items():
+            if any("/" in name for name in names):
+                raise PlaygroundError(f"{where}: {part!r} lists a path with '/'; list plain file names")
+        check_files(folder, manifest.files(), where)
+        for part, names in manifest.components.items():
+            check_unlisted(confined(folder, part, where), names, where)
+        actions = ActionBook.load(folder / "actions.json")
+        world = cls(manifest, folder, _load_parts(folder, manifest), actions)
+        _check_fit(world, where)
+        return world
+
+    def save(self, folder: Path | str) -> Path:
+        """Write this world as a bundle (see :func:`save_world`)."""
+        card = self.folder / "README.md"
+        return save_world(
+            folder,
+            name=self.name,
+            fps=self.fps,
+            tokenizer=self.tokenizer,
+            dynamics=self.dynamics,
+            latent_actions=self.latent_actions,
+            actions=self.actions,
+            prompts={path.stem: path for path in self.prompts},
+            sampling=self.sampling,
+            text_encoder=self.manifest.text_encoder,
+            licence=self.manifest.licence,
+            data_statement=self.manifest.data_statement,
+            card=card.read_text(encoding="utf-8") if card.is_file() else "",
+        )
+
+    def generate(self, prompt: Any = None, seed: int = 0, backend: str = "auto", threads: int | None = None) -> Session:
+        """Start playing.
+
+        Args:
+            prompt: None (the first shipped prompt), its number from 0, a path, a text, a PIL image or uint8 pixels.
+            seed: fixes the noise; the same prompt, seed and actions give the same frames.
+            backend: what runs the models (see ``playground.engine.backends``).
+            threads: compute threads; None for the engine's choice.
+
+        Raises:
+            PlaygroundError: the prompt cannot be used.
+        """
+        from playground.engine.engine import Engine
+        from playground.session.session import Session
+
+        made = Prompt.of(self, prompt)  # a bad prompt is told before anything slow starts
+        return Session(self, Engine(self, slots=1, backend=backend, threads=threads), made, seed=seed)
+
+    def embed(self, text: str) -> np.ndarray:
+        """Embedding of a text prompt, float32 (P,), all zeros for an empty text.
+
+        Raises:
+            PlaygroundError: the world takes no texts, or its encoder is not installed.
+        """
+        require_text(self)
+        if self._encoder is None:
+            from playground.core.registry import TEXT_ENCODERS
+
+            self._encoder = TEXT_ENCODERS.get(self.manifest.text_encoder or "hashed")()
+        return self._encoder.encode([text])[0]
+
+    def draw_first_frame(self, text: str = "", seed: int = 0) -> np.ndarray:
+        """Let the world imagine its first frame from a text, or from nothing: uint8 (H, W, 3).
+
+        Raises:
+            PlaygroundError: a text is given to a world without texts.
+        """
+        import torch
+
+        from playground.core.sampling import make_generator
+
+        with torch.inference_mode():
+            prompt_BP = torch.from_numpy(self.embed(text))[None] if text else None
+            state, unknown_B = self.dynamics.new_state(1), torch.full((1,), self.dynamics.num_actions)
+            codes, _ = self.draw(state, unknown_B, prompt_BP, [make_generator(seed)])
+            return self.tokenizer.decode(self.latents(codes))[0, 0].numpy().copy()
+
+    def draw(
+        self,
+        state: RingState,
+        action_B: Tensor,
+        prompt_BP: Tensor | None,
+        generators: Sequence[torch.Generator],
+        run: Callable[..., Any] | None = None,
+    ) -> tuple[Tensor, Written]:
+        """``dynamics.generate`` with the world's sampling defaults: codes (B, N, ...) and what to write to memory."""
+        options = {name: value for name, value in self.sampling.items() if value is not None}
+        return self.dynamics.generate(state, action_B, prompt_BP, generators, run=run, **options)
+
+    def latents(self, codes: Tensor) -> Tensor:
+        """Codes of one frame a row, as the dynamics draws them, as latents (B, 1, N, C) for the decoder."""
+        return self.tokenizer.dequantize(codes[:, None]) if self.dynamics.discrete else codes[:, None]
+
+
+def save_world(
+    folder: Path | str,
+    *,
+    name: str,
+    fps: float,
+    tokenizer: Any,
+    dynamics: Any,
+    actions: ActionBook,
+    latent_actions: Any = None,
+    prompts: Mapping[str, Any] | Iterable[Any] = (),
+    sampling: Mapping[str, Any] | None = None,
+    text_encoder: str | None = None,
+    licence: str = "Apache-2.0",
+    data_statement: str = "",
+    card: str = "",
+) -> Path:
+    """Write a bundle; the folder appears complete or not at all, an older bundle there is replaced.
+
+    Args:
+        folder: where to.
+        name: of the world.
+        fps: frames per second it is meant to be played at.
+        tokenizer: trained component.
+        dynamics: trained component.
+        actions: names and keys.
+        latent_actions: trained component or None.
+        prompts: pictures (paths, PIL images, uint8 (H, W, 3) or (T, H, W, 3)), named by a mapping or numbered.
+        sampling: fields of :class:`Sampling`.
+        text_encoder: name of the encoder of the training captions.
+        licence: of the weights.
+        data_statement: what it was trained on.
+        card: text of ``README.md``.
+
+    Returns:
+        The folder.
+
+    Raises:
+        PlaygroundError: a part does not fit the others, or the folder holds something else than a world.
+    """
+    from playground.core.component import save_component
+
+    folder = Path(folder)
+    parts = {"tokenizer": tokenizer, "dynamics": dynamics, "latent_actions": latent_actions}
+    parts = {part: component for part, component in parts.items() if component is not None}
+    with replaced_folder(folder) as temporary:
+        for part, component in parts.items():
+            save_component(component, temporary / part)
+        actions.save(temporary / "actions.json")
+        (temporary / "README.md").write_text(card or f"# {name}\n", encoding="utf-8")
+        manifest_data = {
+            "schema_version": SCHEMA_VERSION,
+            "name": name,
+            "frame_size": tokenizer.frame_size,
+            "fps": fps,
+            "grid": tokenizer.grid,
+            "num_actions": dynamics.num_actions,
+            "context_frames": dynamics.context_frames,
+            "components": {part: listed(temporary / part) for part in parts},
+            "actions": sha256_of(temporary / "actions.json"),
+            "prompts": _write_prompts(temporary / "prompts", prompts, tokenizer.frame_size),
+            "sampling": dict(sampling or {}),
+            "text_encoder": text_encoder,
+            "licence": licence,
+            "data_statement": data_statement,
+        }
+        manifest = config_from_dict(WorldManifest, manifest_data, f"world {name!r}")
+        _check_fit(World(manifest, temporary, parts, actions), f"world {name!r}")
+        manifest.save(temporary)
+    return folder
+
+
+def _write_prompts(folder: Path, prompts: Mapping[str, Any] | Iterable[Any], frame_size: int) -> dict[str, str]:
+    from PIL import Image
+
+    if not isinstance(prompts, Mapping):
+        prompts = {f"{number:02d}": prompt for number, prompt in enumerate(prompts, start=1)}
+    for name, prompt in prompts.items():
+        if not SAFE_NAME.fullmatch(name):
+            raise PlaygroundError(f"prompt name {name!r} is no file name; use letters, digits, '-' and '_'")
+        if isinstance(prompt, Prompt):
+            made = prompt
+        elif isinstance(prompt, (str, Path)):
+            made = Prompt.from_path(prompt, frame_size)
+        elif hasattr(prompt, "getbands"):
+            made = Prompt.from_image(prompt, frame_size)
+        else:
+            made = Prompt.from_array(prompt, frame_size)
+        folder.mkdir(exist_ok=True)
+        first, *others = [Image.fromarray(frame) for frame in made.frames_THWC]
+        # Several frames become an animated PNG. No durations: Pillow would merge equal frames and a prompt that
+        # stands still would lose its length.
+        first.save(folder / f"{name}.png", save_all=bool(others), append_images=others)
+    return {f"{name}.png": sha256_of(folder / f"{name}.png") for name in prompts}
+
+
+def _load_parts(folder: Path, manifest: WorldManifest) -> dict[str, Any]:
+    from playground.core.component import load_component
+    from playground.core.registry import DYNAMICS, LATENT_ACTION_MODELS, TOKENIZERS
+
+    registries = {"tokenizer": TOKENIZERS, "dynamics": DYNAMICS, "latent_actions": LATENT_ACTION_MODELS}
+    return {part: load_component(registries[part], folder / part) for part in manifest.components}
+
+
+def _check_fit(world: World, where: str) -> None:
+    """Check that the parts fit each other and the manifest."""
+    tokenizer, dynamics, config = world.tokenizer, world.dynamics, world.dynamics.config
+    pairs = [
+        ("frame_size", world.frame_size, "the tokenizer", tokenizer.frame_size),
+        ("grid", world.manifest.grid, "the tokenizer", tokenizer.grid),
+        ("num_actions", world.manifest.num_actions, "the dynamics", dynamics.num_actions),
+        ("context_frames", world.manifest.context_frames, "the dynamics", dynamics.context_frames),
+        ("tokens_per_frame", tokenizer.tokens_per_frame, "the dynamics", config.tokens_per_frame),
+    ]
+    if dynamics.discrete:
+        pairs.append(("codebook_size", tokenizer.codebook_size, "the dynamics", config.codebook_size))
+    else:
+        pairs.append(("latent_channels", tokenizer.latent_channels, "the dynamics", config.latent_channels))
+    known = inspect.signature(dynamics.generate).parameters
+    for name, value in world.sampling.items():
+        if value is not None and name not in known:
+            raise PlaygroundError(f"{where}: sampling sets {name!r}, which its dynamics does not have; remove it")
+    if world.latent_actions is not None:
+        actions = world.latent_actions.num_actions
+        pairs.append(("num_actions", world.manifest.num_actions, "the latent action model", actions))
+    for name, ours, part, theirs in pairs:
+        if ours != theirs:
+            raise PlaygroundError(f"{where}: {name} is {ours}, but {part} has {theirs}; pack parts of one training run")
+    for action in world.actions:
+        if action.code >= dynamics.num_actions:
+            raise PlaygroundError(
+                f"{where}: action {action.name!r} has code {action.code}, but the dynamics knows codes below"
+                f" {dynamics.num_actions}; correct actions.json"
+            )

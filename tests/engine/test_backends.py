@@ -1,0 +1,81 @@
+"""Backends: the choice between them, what it remembers, and what happens without int8 kernels."""
+
+from __future__ import annotations
+
+import json
+import logging
+from pathlib import Path
+
+import pytest
+
+from playground.core.config import write_json
+from playground.engine import backends
+from playground.engine.backends import int8
+from playground.engine.engine import Engine
+from playground.world.bundle import World
+from tests.tiny_world import make_tiny_world
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    return World.load(make_tiny_world(tmp_path / "tiny"))
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(backends, "cache_folder", lambda: tmp_path / "cache")
+    return tmp_path / "cache" / "backends.json"
+
+
+@pytest.mark.parametrize(
+    ("eager_s", "int8_s", "choice"), [(0.02, 0.01, "int8"), (0.01, 0.02, "eager"), (0.0100, 0.0095, "eager")]
+)
+def test_auto_takes_the_clearly_faster_and_remembers(
+    world: World, cache: Path, monkeypatch: pytest.MonkeyPatch, eager_s: float, int8_s: float, choice: str
+) -> None:
+    times = {"eager": eager_s, "int8": int8_s}
+    monkeypatch.setattr(backends, "MEASURE_S", 0.0)
+    monkeypatch.setattr(backends, "frame_seconds", lambda backend, *_: times[backend.name])
+    assert Engine(world, threads=1).backend_name == choice
+    assert [entry["backend"] for entry in json.loads(cache.read_text()).values()] == [choice]
+
+    def never(*_: object) -> float:
+        raise AssertionError("measured again")
+
+    monkeypatch.setattr(backends, "frame_seconds", never)
+    assert Engine(world, threads=1).backend_name == choice
+
+
+def test_auto_measures_for_real_and_survives_a_bad_cache(
+    world: World, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(backends, "MEASURE_S", 0.05)
+    cache.parent.mkdir()
+    cache.write_text("not json")
+    assert Engine(world, threads=1).backend_name in backends.AUTO_CANDIDATES
+    key = next(iter(json.loads(cache.read_text())))
+    for damaged in ({key: "int8"}, {key: {"backend": "gone"}}, {key: {"backend": ["int8"]}}):
+        write_json(cache, damaged)
+        assert Engine(world, threads=1).backend_name in backends.AUTO_CANDIDATES
+    monkeypatch.setattr(backends, "cache_folder", lambda: Path("/dev/null/nowhere"))
+    assert Engine(world, threads=1).backend_name in backends.AUTO_CANDIDATES
+
+
+def test_without_int8_kernels_eager_plays(
+    world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(int8, "int8_engine", lambda: None)
+    with caplog.at_level(logging.WARNING):
+        engine = Engine(world, backend="int8", threads=1)
+    assert engine.backend_name == "eager"
+    assert "no int8 kernels" in caplog.text
+
+
+def test_quantising_leaves_the_world_as_it_is(world: World) -> None:
+    before = {name: tensor.clone() for name, tensor in world.dynamics.state_dict().items()}
+    engine = Engine(world, backend="int8", threads=1)
+    kinds = {type(module).__module__ for module in engine.backend.run.modules()}
+    assert any("quantized" in kind for kind in kinds)
+    assert not any("quantized" in type(module).__module__ for module in world.dynamics.modules())
+    assert all((tensor == before[name]).all() for name, tensor in world.dynamics.state_dict().items())
+    assert Engine(world, backend="int8", threads=1).backend is engine.backend

@@ -1,0 +1,1 @@
+"""Tests of worlds: bundles, actions, prompts, texts."""

