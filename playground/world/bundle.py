@@ -207,10 +207,8 @@ def save_world(
         folder: where to.
         name: of the world.
         fps: frames per second it is meant to be played at.
-        tokenizer: trained component.
-        dynamics: trained component.
+        tokenizer, dynamics, latent_actions: trained components, the last one may be None.
         actions: names and keys.
-        latent_actions: trained component or None.
         prompts: pictures (paths, PIL images, uint8 (H, W, 3) or (T, H, W, 3)), named by a mapping or numbered.
         sampling: fields of :class:`Sampling`.
         text_encoder: name of the encoder of the training captions.
@@ -226,34 +224,43 @@ def save_world(
     """
     from playground.core.component import save_component
 
-    folder = Path(folder)
-    parts = {"tokenizer": tokenizer, "dynamics": dynamics, "latent_actions": latent_actions}
-    parts = {part: component for part, component in parts.items() if component is not None}
-    with replaced_folder(folder) as temporary:
+    parts = {"tokenizer": tokenizer, "dynamics": dynamics}
+    if latent_actions is not None:
+        parts["latent_actions"] = latent_actions
+    with replaced_folder(Path(folder)) as temporary:
         for part, component in parts.items():
             save_component(component, temporary / part)
         actions.save(temporary / "actions.json")
         (temporary / "README.md").write_text(card or f"# {name}\n", encoding="utf-8")
-        manifest_data = {
-            "schema_version": SCHEMA_VERSION,
+        facts = {
             "name": name,
-            "frame_size": tokenizer.frame_size,
             "fps": fps,
-            "grid": tokenizer.grid,
-            "num_actions": dynamics.num_actions,
-            "context_frames": dynamics.context_frames,
-            "components": {part: listed(temporary / part) for part in parts},
-            "actions": sha256_of(temporary / "actions.json"),
             "prompts": _write_prompts(temporary / "prompts", prompts, tokenizer.frame_size),
             "sampling": dict(sampling or {}),
             "text_encoder": text_encoder,
             "licence": licence,
             "data_statement": data_statement,
         }
-        manifest = config_from_dict(WorldManifest, manifest_data, f"world {name!r}")
+        manifest = _manifest_of(temporary, parts, facts)
         _check_fit(World(manifest, temporary, parts, actions), f"world {name!r}")
         manifest.save(temporary)
-    return folder
+    return Path(folder)
+
+
+def _manifest_of(folder: Path, parts: Mapping[str, Any], facts: Mapping[str, Any]) -> WorldManifest:
+    """Complete the facts of a manifest from the parts and the files that were written."""
+    tokenizer, dynamics = parts["tokenizer"], parts["dynamics"]
+    data = {
+        "schema_version": SCHEMA_VERSION,
+        "frame_size": tokenizer.frame_size,
+        "grid": tokenizer.grid,
+        "num_actions": dynamics.num_actions,
+        "context_frames": dynamics.context_frames,
+        "components": {part: listed(folder / part) for part in parts},
+        "actions": sha256_of(folder / "actions.json"),
+        **facts,
+    }
+    return config_from_dict(WorldManifest, data, f"world {facts['name']!r}")
 
 
 def _write_prompts(folder: Path, prompts: Mapping[str, Any] | Iterable[Any], frame_size: int) -> dict[str, str]:
