@@ -201,23 +201,22 @@ def save_world(
     data_statement: str = "",
     card: str = "",
 ) -> Path:
-    """Write a bundle; the folder appears complete or not at all, an older bundle there is replaced.
+    """Write a bundle and return its folder, which appears complete or not at all; an older bundle is replaced.
 
     Args:
         folder: where to.
         name: of the world.
         fps: frames per second it is meant to be played at.
-        tokenizer, dynamics, latent_actions: trained components, the last one may be None.
+        tokenizer: trained component.
+        dynamics: trained component.
         actions: names and keys.
+        latent_actions: trained component or None.
         prompts: pictures (paths, PIL images, uint8 (H, W, 3) or (T, H, W, 3)), named by a mapping or numbered.
         sampling: fields of :class:`Sampling`.
         text_encoder: name of the encoder of the training captions.
         licence: of the weights.
         data_statement: what it was trained on.
         card: text of ``README.md``.
-
-    Returns:
-        The folder.
 
     Raises:
         PlaygroundError: a part does not fit the others, or the folder holds something else than a world.
