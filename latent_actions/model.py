@@ -23,6 +23,9 @@ from playground.core.errors import PlaygroundError
 from playground.core.nn.blocks import ConvBlock, conv_down, conv_up, to_pixels
 from playground.core.registry import LATENT_ACTION_MODELS
 
+STILL = 1e-3
+"""Mean squared change, in pixels of [-1, 1], below which a pair counts as standing still."""
+
 
 class PairEncoder(nn.Module):
     """Two frames to one vector: (B, 6, H, W) to (B, D)."""
@@ -96,17 +99,20 @@ class LatentActionModel(Component):
             labels_BT: known action that produced each frame, -1 where unknown.
 
         Returns:
-            ``loss``; ``copy_ratio``, the redrawing error over the error of repeating the frame; ``codes_used`` in
-            this batch.
+            ``loss``; ``copy_ratio``, the redrawing error over the error of repeating the frame; ``explained``, the
+            mean share of a pair's change that the code accounts for; ``codes_used`` in this batch.
         """
         pairs = self.pairs(frames_BTHWC)
         before, after = pairs[:, :3], pairs[:, 3:]
         features = self.encoder(pairs)
         vectors, ids, codebook_loss, commitment_loss = self.codebook(features)
         redrawn = self.decoder(before, vectors)
-        error = (redrawn - after).square().mean()
-        still = (before - after).square().mean()
-        loss = error / still.clamp_min(1e-4) + codebook_loss + self.config.commitment * commitment_loss
+        error_B = (redrawn - after).square().mean(dim=(1, 2, 3))
+        still_B = (before - after).square().mean(dim=(1, 2, 3))
+        # Each pair counts by the share of its change that is explained: a slow walk matters as much as a fast fall,
+        # otherwise all codes go to whatever moves the most pixels.
+        explained = (error_B / (still_B + STILL)).mean()
+        loss = explained + codebook_loss + self.config.commitment * commitment_loss
         if self.labels is not None and labels_BT is not None:
             wanted = rearrange(labels_BT[:, 1:], "b t -> (b t)")
             if bool((wanted >= 0).any()):
@@ -114,7 +120,8 @@ class LatentActionModel(Component):
                 loss = loss + self.config.label_weight * F.cross_entropy(self.labels(unit), wanted, ignore_index=-1)
         return {
             "loss": loss,
-            "copy_ratio": (error / still.clamp_min(1e-4)).detach(),
+            "copy_ratio": (error_B.sum() / still_B.sum().clamp_min(1e-6)).detach(),
+            "explained": 1 - explained.detach(),
             "codes_used": torch.unique(ids).numel() * torch.ones(()),
         }
 
