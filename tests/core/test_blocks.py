@@ -1,0 +1,70 @@
+"""Shared layers: shapes, the identity at the start, and pixels."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from playground.core.nn.blocks import ConvBlock, SpaceAttention, SpaceBlock, conv_down, conv_up, to_frames, to_pixels
+from playground.core.sampling import make_generator
+from tests.contracts.cases import randomise
+
+
+def test_pixels_round_trip_exactly() -> None:
+    frames = torch.arange(256, dtype=torch.uint8).reshape(1, 2, 8, 16, 1).expand(3, 2, 8, 16, 3).contiguous()
+    pixels = to_pixels(frames)
+    assert pixels.shape == (6, 3, 8, 16)
+    assert float(pixels.min()) == -1.0
+    assert float(pixels.max()) == 1.0
+    assert torch.equal(to_frames(pixels, batch=3), frames)
+
+
+def test_pixels_keep_frames_and_channels_apart() -> None:
+    frames = torch.randint(0, 256, (2, 3, 4, 4, 3), dtype=torch.uint8, generator=make_generator(0))
+    pixels = to_pixels(frames)
+    torch.testing.assert_close(pixels[1 * 3 + 2, 1, 3, 0], frames[1, 2, 3, 0, 1].float() / 127.5 - 1)
+
+
+def test_colours_out_of_range_are_clamped_not_wrapped() -> None:
+    frames = to_frames(torch.tensor([-7.0, 7.0]).view(2, 1, 1, 1).expand(2, 3, 1, 1), batch=1)
+    assert frames[0, :, 0, 0, 0].tolist() == [0, 255]
+
+
+def test_residual_blocks_start_as_the_identity() -> None:
+    x_BSD, x_BCHW = torch.randn(2, 5, 32), torch.randn(2, 8, 4, 4)
+    torch.testing.assert_close(SpaceBlock(32)(x_BSD), x_BSD)
+    block = ConvBlock(8)
+    nn.init.zeros_(block.second.bias)
+    torch.testing.assert_close(block(x_BCHW), x_BCHW)
+
+
+def test_space_attention_mixes_tokens_of_one_frame_only() -> None:
+    layer = randomise(SpaceAttention(32), 0)
+    x_BSD = torch.randn(2, 5, 32, generator=make_generator(0))
+    changed = x_BSD.clone()
+    changed[0, 0] += 1
+    difference = (layer(changed) - layer(x_BSD)).abs().amax(dim=-1)
+    assert (difference[0] > 1e-5).all()
+    assert (difference[1] == 0).all()
+
+
+def test_space_attention_does_not_depend_on_the_order_of_tokens() -> None:
+    layer = randomise(SpaceAttention(64, head_dim=32), 0)
+    x_BSD = torch.randn(1, 6, 64, generator=make_generator(0))
+    order = torch.tensor([3, 1, 5, 0, 2, 4])
+    torch.testing.assert_close(layer(x_BSD[:, order]), layer(x_BSD)[:, order])
+
+
+def test_convolutions_halve_and_double() -> None:
+    x_BCHW = torch.randn(2, 3, 32, 32)
+    small = conv_down((8, 16, 24))(x_BCHW)
+    assert small.shape == (2, 24, 4, 4)
+    assert conv_up((24, 16, 8))(small).shape == (2, 3, 32, 32)
+
+
+def test_the_finest_level_has_no_residual_blocks() -> None:
+    down, up = conv_down((8, 16), blocks=2), conv_up((16, 8), blocks=2)
+    for layers in (down, up):
+        blocks = [layer for layer in layers if isinstance(layer, ConvBlock)]
+        assert len(blocks) == 2
+        assert all(block.first.in_channels == 16 for block in blocks)

@@ -1,0 +1,126 @@
+"""From codes to keys, on synthetic play."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from latent_actions.calibration import calibrate, calibrate_from_motion
+
+NAMES = ["noop", "left", "right", "up", "down"]
+CODE_OF = {"noop": 3, "left": 0, "right": 4, "up": 1, "down": 2}
+STILL = CODE_OF["noop"]
+
+
+def _play(rng: np.random.Generator, count: int, walls: dict[str, float], noise: float = 0.05) -> tuple[Any, Any]:
+    """Labels and codes of ``count`` frames; ``walls[name]`` is how often that action moves nothing."""
+    labels = rng.integers(0, len(NAMES), count)
+    codes = np.array([CODE_OF[NAMES[label]] for label in labels])
+    blocked = rng.random(count) < np.array([walls.get(NAMES[label], 0.0) for label in labels])
+    codes[blocked] = STILL
+    wrong = rng.random(count) < noise
+    codes[wrong] = rng.integers(0, 6, int(wrong.sum()))
+    return labels, codes
+
+
+def _by_name(entries: list[dict[str, Any]]) -> dict[str, int]:
+    return {entry["name"]: entry["code"] for entry in entries}
+
+
+def _check_complete(entries: list[dict[str, Any]], codes: int) -> None:
+    assert [entry["code"] for entry in entries] == list(range(codes))
+    assert [entry["noop"] for entry in entries].count(True) == 1
+    keys = [key for entry in entries for key in entry["keys"]]
+    assert len(keys) == len(set(keys)), "one key never means two codes"
+    assert all(not entry["keys"] for entry in entries if entry["noop"])
+
+
+@pytest.mark.parametrize(
+    "walls",
+    [{}, {"left": 0.5}, {"left": 0.5, "right": 0.4, "up": 0.5, "down": 0.5}, {"left": 0.8, "down": 0.75}],
+    ids=["open", "one wall", "walls all round", "mostly walls"],
+)
+def test_labels_find_their_codes(rng: np.random.Generator, walls: dict[str, float]) -> None:
+    labels, codes = _play(rng, 400, walls)
+    entries = calibrate(labels, codes, NAMES, num_codes=6)
+    _check_complete(entries, 6)
+    found = _by_name(entries)
+    assert {name: found.get(name) for name in NAMES} == CODE_OF
+    assert entries[CODE_OF["left"]]["keys"] == ["left", "a"]
+    assert entries[CODE_OF["up"]]["keys"] == ["up", "w", "space"]
+    assert entries[5] == {"code": 5, "name": "action 6", "keys": [], "noop": False}
+
+
+def test_an_action_that_does_nothing_gets_no_code(rng: np.random.Generator) -> None:
+    labels, codes = _play(rng, 400, {"down": 1.0})
+    entries = calibrate(labels, codes, NAMES, num_codes=6)
+    _check_complete(entries, 6)
+    assert not {"down", "s"} & {key for entry in entries for key in entry["keys"]}
+
+
+def test_unknown_labels_are_left_out(rng: np.random.Generator) -> None:
+    labels, codes = _play(rng, 400, {})
+    poison = np.full(4000, -1), np.zeros(4000, np.int64)
+    entries = calibrate(np.concatenate((labels, poison[0])), np.concatenate((codes, poison[1])), NAMES, 6)
+    assert entries == calibrate(labels, codes, NAMES, 6)
+
+
+def test_no_labels_at_all_still_gives_a_complete_list() -> None:
+    entries = calibrate(np.full(50, -1), np.zeros(50, np.int64), NAMES, 6)
+    _check_complete(entries, 6)
+    assert all(not entry["keys"] for entry in entries)
+
+
+def test_measured_motion_decides_the_no_op(rng: np.random.Generator) -> None:
+    labels, codes = _play(rng, 400, {})
+    motion = np.full((6, 2), 4.0)
+    motion[STILL] = 0.1
+    motion[5] = 0.0
+    codes[codes == 5] = 0
+    entries = calibrate(labels, codes, NAMES, 6, motion)
+    assert entries[STILL]["noop"], "the stillest code that occurs"
+
+
+def test_labels_that_share_a_code_share_its_keys(rng: np.random.Generator) -> None:
+    labels, codes = _play(rng, 600, {}, noise=0.0)
+    codes[labels == NAMES.index("down")] = CODE_OF["right"]
+    entries = calibrate(labels, codes, NAMES, 6)
+    _check_complete(entries, 6)
+    assert set(entries[CODE_OF["right"]]["keys"]) == {"right", "d", "down", "s"}
+
+
+def test_chords_have_keys(rng: np.random.Generator) -> None:
+    names = ["noop", "right", "right-up"]
+    labels = rng.integers(0, 3, 300)
+    entries = calibrate(labels, labels, names, 3)
+    assert "right+up" in entries[2]["keys"]
+    assert "d+w" in entries[2]["keys"]
+
+
+MOTION = np.array([[5.0, 0.2], [-4.0, 0.1], [0.1, 3.0], [0.0, -3.5], [0.05, 0.02], [9.0, 9.0]])
+"""A camera that follows the player: the picture of a player who goes left moves right."""
+
+
+def test_unlabelled_motion_names_directions() -> None:
+    entries = calibrate_from_motion(MOTION, counts=np.array([50, 60, 20, 20, 90, 0]))
+    _check_complete(entries, 6)
+    found = _by_name(entries)
+    assert {name: found[name] for name in ("left", "right", "up", "down", "noop")} == {
+        "left": 0, "right": 1, "up": 2, "down": 3, "noop": 4,
+    }  # fmt: skip
+    assert entries[5]["keys"] == [], "a code that never occurs gets no key"
+
+
+def test_weak_motion_names_nothing() -> None:
+    entries = calibrate_from_motion(MOTION * 0.02, counts=np.full(6, 10))
+    _check_complete(entries, 6)
+    assert all(not entry["keys"] for entry in entries)
+
+
+def test_an_unused_code_is_never_the_no_op() -> None:
+    motion = MOTION.copy()
+    motion[5] = 0.0
+    entries = calibrate_from_motion(motion, counts=np.array([50, 60, 20, 20, 90, 0]))
+    assert entries[4]["noop"]
