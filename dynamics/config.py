@@ -53,6 +53,11 @@ class DynamicsConfig:
 
     def __post_init__(self) -> None:
         """Check that the sizes fit each other."""
+        for name in ("tokens_per_frame", "latent_channels", "num_actions", "packing", "width", "depth", "head_dim"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"field {name!r} must be at least 1")
+        if self.time_every < 1:
+            raise ValueError("field 'time_every' must be at least 1")
         side = round(self.tokens_per_frame**0.5)
         if side * side != self.tokens_per_frame or side % self.packing:
             raise ValueError(

@@ -24,6 +24,7 @@ from torch import Tensor, nn
 from dynamics.config import DynamicsConfig
 from dynamics.trunk import Trunk
 from playground.core.component import Component
+from playground.core.errors import PlaygroundError
 from playground.core.nn.ring import RingState, Written
 from playground.core.nn.rope import rotary_angles
 from playground.core.registry import DYNAMICS
@@ -152,9 +153,14 @@ class ShortcutDynamics(Component):
 
         Returns:
             Latents (B, N, C) for the tokenizer, and what to write into the memory.
+
+        Raises:
+            PlaygroundError: a number of steps that the model was not trained for.
         """
-        steps = steps or self.config.steps
         config = self.config
+        steps = steps or config.steps
+        if not 1 <= steps <= config.steps or steps & (steps - 1):
+            raise PlaygroundError(f"{steps} steps a frame do not work; use a power of two from 1 to {config.steps}")
         x_BNC = row_noise((config.tokens_per_frame, config.latent_channels), generators)
         step = steps.bit_length() - 1
         for index in range(steps):

@@ -61,11 +61,13 @@ def calibrate(
         noop = int(lift[action_names.index("noop")].argmax())
     else:
         noop = int(usual.argmax())
-    best = {
-        label: int(lift[label].argmax())
-        for label in range(len(action_names))
-        if lift[label].max() > 0 and action_names[label] != "noop"
-    }
+    best = {}
+    for label, name in enumerate(action_names):
+        moving = np.where(np.arange(num_codes) == noop, -1.0, lift[label])
+        # A player who mostly pushes against walls stands still; a clear second best code is what the key is for.
+        least = 0.1 if lift[label].argmax() == noop else 0.0
+        if moving.max() > least and name != "noop":
+            best[label] = int(moving.argmax())
     entries = []
     for code in range(num_codes):
         mine = [label for label, chosen in best.items() if chosen == code and code != noop]

@@ -46,8 +46,9 @@ class Codebook(nn.Module):
         """Move each long-idle code onto the recent feature that is farthest from every code; returns how many."""
         moved = 0
         for code in (self.idle_A >= self.reseed_after).nonzero().flatten().tolist():
-            nearest_B = (self.recent_BD @ F.normalize(self.vectors_AD, dim=-1).T).amax(dim=-1)
-            self.vectors_AD[code] = self.recent_BD[int(nearest_B.argmin())]
+            recent_BD = self.recent_BD[self.recent_BD.any(dim=-1)]  # rows of zeros were never filled
+            nearest_B = (recent_BD @ F.normalize(self.vectors_AD, dim=-1).T).amax(dim=-1)
+            self.vectors_AD[code] = recent_BD[int(nearest_B.argmin())]
             self.idle_A[code] = 0
             moved += 1
         return moved
@@ -56,5 +57,4 @@ class Codebook(nn.Module):
     def _remember(self, unit_BD: Tensor, ids_B: Tensor) -> None:
         used_A = torch.bincount(ids_B, minlength=self.idle_A.shape[0]) > 0
         self.idle_A.copy_(torch.where(used_A, torch.zeros_like(self.idle_A), self.idle_A + 1))
-        count = min(unit_BD.shape[0], self.recent_BD.shape[0])
-        self.recent_BD[:count] = unit_BD[:count]
+        self.recent_BD.copy_(torch.cat((unit_BD, self.recent_BD))[: self.recent_BD.shape[0]])

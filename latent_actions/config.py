@@ -35,6 +35,8 @@ class LatentActionConfig:
 
     def __post_init__(self) -> None:
         """Check that the sizes fit each other."""
+        if min(self.input_size, self.code_channels, *self.widths) < 1:
+            raise ValueError("fields 'input_size', 'code_channels' and 'widths' must be at least 1")
         if self.frame_size % self.input_size or self.input_size % (1 << len(self.widths)):
             raise ValueError(
                 f"field 'input_size' ({self.input_size}) must divide frame_size ({self.frame_size}) and be"

@@ -40,11 +40,15 @@ class TokenizerConfig:
 
     def __post_init__(self) -> None:
         """Check that the widths fit the sizes."""
+        if min(self.grid, self.channels) < 1:
+            raise ValueError("fields 'grid' and 'channels' must be at least 1")
         for name, widths in (("encoder_widths", self.encoder_widths), ("decoder_widths", self.decoder_widths)):
             if self.grid << len(widths) != self.frame_size:
                 raise ValueError(
                     f"field {name!r} has {len(widths)} entries, but {self.frame_size} px is not"
                     f" {self.grid} doubled {len(widths)} times"
                 )
+            if min(widths, default=0) < 1:
+                raise ValueError(f"field {name!r} needs at least one entry, each at least 1")
         if min(self.levels, default=0) < 2:
             raise ValueError("field 'levels' needs at least one entry, each at least 2")
