@@ -36,8 +36,11 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
+    from playground.core.interfaces import Policy
     from playground.core.nn.ring import RingState, Written
+    from playground.session.history import SessionSnapshot
     from playground.session.session import Session
+    from playground.session.simulate import Rollout
 
 
 __all__ = ["Sampling", "World", "WorldManifest", "save_world"]
@@ -138,6 +141,12 @@ class World:
 
         made = Prompt.of(self, prompt)  # a bad prompt is told before anything slow starts
         return Session(self, Engine(self, slots=1, backend=backend, threads=threads), made, seed=seed)
+
+    def simulate(self, state: SessionSnapshot | None, policy: Policy, horizon: int, seed: int = 0) -> Rollout:
+        """Let a policy play; see :func:`playground.session.simulate.simulate`."""
+        from playground.session.simulate import simulate
+
+        return simulate(self, state, policy, horizon, seed)
 
     def embed(self, text: str) -> np.ndarray:
         """Embedding of a text prompt, float32 (P,), all zeros for an empty text.
