@@ -21,19 +21,24 @@ from playground.core.registry import COLLECTORS
 from playground.data.worlds import StepBatch, option_bool
 
 ACTION_NAMES = ["left-down", "left", "left-up", "down", "noop", "up", "right-down", "right", "right-up"]
-NOOP, RIGHT_UP = ACTION_NAMES.index("noop"), ACTION_NAMES.index("right-up")
+NOOP, LEFT_UP, RIGHT_UP = (ACTION_NAMES.index(name) for name in ("noop", "left-up", "right-up"))
 SPLIT_LEVELS = {"train": (0, 10000), "val": (10000, 11000), "test": (11000, 12000)}
 TIME_LIMIT = 1000
 NATIVE_SIZE, RENDER_SIZE = 64, 512
 
 # Kinds of play, drawn anew every KIND_FRAMES frames of a stream so that even a small dataset holds all of them.
-KIND_SHARES = (0.55, 0.30, 0.15)
+KIND_SHARES = (0.35, 0.20, 0.10, 0.35)
 KIND_FRAMES = 192
-RUNNER, WANDERER, UNIFORM = range(3)
+RUNNER, WANDERER, UNIFORM, COMMUTER = range(4)
 # Order: left-down, left, left-up, down, noop, up, right-down, right, right-up.
 RUNNER_CHANCES = (0.0, 0.06, 0.06, 0.0, 0.06, 0.08, 0.02, 0.42, 0.30)
 WANDERER_CHANCES = (0.02, 0.25, 0.14, 0.02, 0.09, 0.07, 0.02, 0.25, 0.14)
 RUNNER_REDRAW = 0.15
+# A commuter runs one way for a while and then back, so that going left is seen in the open and not only against the
+# wall at the start of a level. Walk, jump that way, stand.
+COMMUTER_CHANCES = (0.62, 0.30, 0.08)
+COMMUTER_ACTIONS = {"right": ("right", "right-up", "noop"), "left": ("left", "left-up", "noop")}
+COMMUTER_LEGS = {"right": (15, 40), "left": (10, 30)}
 STILL_FRAMES = 3
 STILL_DIFFERENCE = 0.5
 
@@ -154,7 +159,7 @@ class _MixedPolicy:
     def __init__(self, seed: int, first_stream: int, streams: int, frames: int) -> None:
         generators = [np.random.default_rng([seed, 1, first_stream + index]) for index in range(streams)]
         blocks = frames // KIND_FRAMES + 2
-        self._kinds_SK = np.stack([rng.choice(3, blocks, p=KIND_SHARES) for rng in generators])
+        self._kinds_SK = np.stack([rng.choice(len(KIND_SHARES), blocks, p=KIND_SHARES) for rng in generators])
         self._phase_S = np.array([rng.integers(KIND_FRAMES) for rng in generators])
         self._chance_TS = np.stack([rng.random(frames, np.float32) for rng in generators], 1)
         self._runner_TS = np.stack([rng.choice(9, frames, p=RUNNER_CHANCES) for rng in generators], 1)
@@ -162,6 +167,8 @@ class _MixedPolicy:
         self._uniform_TS = np.stack([rng.integers(0, 9, frames) for rng in generators], 1)
         self._long_hold_TS = np.stack([rng.integers(4, 13, frames) for rng in generators], 1)
         self._short_hold_TS = np.stack([rng.integers(2, 9, frames) for rng in generators], 1)
+        self._commuter_TS = np.stack([_commute(rng, frames) for rng in generators], 1)
+        self._heads_left_TS = np.isin(self._commuter_TS, [ACTION_NAMES.index("left"), ACTION_NAMES.index("left-up")])
         self._rows = np.arange(streams)
         self._actions_S = np.full(streams, NOOP)
         self._hold_S = np.zeros(streams, np.int64)
@@ -184,7 +191,9 @@ class _MixedPolicy:
         hold_S = np.where(kind_S == WANDERER, self._long_hold_TS[t], self._short_hold_TS[t])
         self._hold_S = np.where(redraw_S, hold_S, self._hold_S) - 1
         self._actions_S = np.where(redraw_S, drawn_S, self._actions_S)
-        self._actions_S = np.where(stuck_S & runner_S, RIGHT_UP, self._actions_S)
+        self._actions_S = np.where(kind_S == COMMUTER, self._commuter_TS[t], self._actions_S)
+        jump_S = np.where((kind_S == COMMUTER) & self._heads_left_TS[t], LEFT_UP, RIGHT_UP)
+        self._actions_S = np.where(stuck_S & (runner_S | (kind_S == COMMUTER)), jump_S, self._actions_S)
         self._still_S[stuck_S] = 0
         self._t += 1
         return self._actions_S
@@ -196,3 +205,16 @@ class _MixedPolicy:
             self._still_S = np.where(moved_S, 0, self._still_S + 1)
         self._before = view
         return self._still_S
+
+
+def _commute(rng: np.random.Generator, frames: int) -> np.ndarray:
+    """Actions (frames,) of a player who runs right and left in turn, each action held for 3 to 8 frames."""
+    actions: list[int] = []
+    way = "right" if rng.random() < 0.5 else "left"
+    while len(actions) < frames:
+        leg = len(actions) + int(rng.integers(*COMMUTER_LEGS[way]))
+        while len(actions) < leg:
+            name = COMMUTER_ACTIONS[way][int(rng.choice(3, p=COMMUTER_CHANCES))]
+            actions += [ACTION_NAMES.index(name)] * int(rng.integers(3, 9))
+        way = "left" if way == "right" else "right"
+    return np.array(actions[:frames])
