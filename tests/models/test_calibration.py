@@ -60,6 +60,16 @@ def test_an_action_that_does_nothing_gets_no_code(rng: np.random.Generator) -> N
     assert not {"down", "s"} & {key for entry in entries for key in entry["keys"]}
 
 
+def test_a_code_that_every_action_produces_belongs_to_none(rng: np.random.Generator) -> None:
+    """Falling: whatever is pressed in the air, the picture moves the same way."""
+    labels, codes = _play(rng, 600, {})
+    codes[rng.random(600) < 0.6] = 5
+    entries = calibrate(labels, codes, NAMES, num_codes=6)
+    _check_complete(entries, 6)
+    assert {name: _by_name(entries).get(name) for name in NAMES} == CODE_OF
+    assert entries[5]["keys"] == []
+
+
 def test_unknown_labels_are_left_out(rng: np.random.Generator) -> None:
     labels, codes = _play(rng, 400, {})
     poison = np.full(4000, -1), np.zeros(4000, np.int64)

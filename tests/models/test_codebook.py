@@ -60,10 +60,18 @@ def test_dead_codes_are_moved_to_where_features_are() -> None:
     moved = F.normalize(book.vectors_AD.detach(), dim=-1)[2:]
     nearest = (moved @ F.normalize(features, dim=-1).T).amax(dim=-1)
     assert (nearest > 0.999).all()
-    book(features)
     assert book.reseed() == 0, "a moved code gets time to be used"
+    book(features)
     _, ids, _, _ = book(features)
     assert ids.unique().numel() >= 3
+
+
+def test_a_dead_code_moves_to_the_feature_that_fits_worst() -> None:
+    book = _codebook(reseed_after=1).train()
+    outlier = torch.tensor([[3.0, 3.0, -3.0, -3.0]])  # nearest to codes 0 and 1, but to neither well
+    book(torch.cat((_cloud(0, 20), outlier, _cloud(1, 20))))
+    book.reseed()
+    torch.testing.assert_close(book.vectors_AD.detach()[2], F.normalize(outlier, dim=-1)[0])
 
 
 def test_used_codes_stay_where_they_are() -> None:
