@@ -125,7 +125,9 @@ class MaskgitDynamics(Component):
             heads=config.width // config.head_dim,
             head_dim=config.head_dim,
             slots=config.context_frames - 1,
-            previous=torch.full((batch, config.tokens_per_frame), self.hidden),
+            previous=torch.full(
+                (batch, config.tokens_per_frame), self.hidden, device=self.network.logits.weight.device
+            ),
         )
 
     def generate(
@@ -154,7 +156,7 @@ class MaskgitDynamics(Component):
         """
         steps = steps or self.config.steps
         total = self.config.tokens_per_frame
-        tokens_BN = torch.full((action_B.shape[0], total), self.hidden)
+        tokens_BN = torch.full((action_B.shape[0], total), self.hidden, device=action_B.device)
         for index in range(steps):
             level = 1 - math.cos(math.pi / 2 * index / steps)
             logits, keys, values = self._pass(state, tokens_BN, level, action_B, prompt_BP, run)
@@ -178,7 +180,8 @@ class MaskgitDynamics(Component):
     ) -> Written:
         """What a given frame's tokens (B, N) add to the memory, partly hidden as in a last pass."""
         level = 1 - math.cos(math.pi / 2 * (1 - 1 / self.config.steps))
-        order_BN = torch.stack([torch.rand(codes_BN.shape[1], generator=generator) for generator in generators])
+        order = [torch.rand(codes_BN.shape[1], generator=generator) for generator in generators]
+        order_BN = torch.stack(order).to(codes_BN.device)
         tokens_BN = codes_BN.masked_fill(order_BN >= level, self.hidden)
         _, keys, values = self._pass(state, tokens_BN, level, action_B, prompt_BP, run)
         return Written(keys, values, codes_BN)
@@ -240,8 +243,8 @@ class MaskgitDynamics(Component):
         return (run or self.network)(
             tokens_BN,
             state.previous,
-            torch.full((batch,), level),
-            torch.zeros(batch, dtype=torch.int64),
+            torch.full((batch,), level, device=action_B.device),
+            torch.zeros(batch, dtype=torch.int64, device=action_B.device),
             action_B,
             prompt_BP,
             cos_BE,
@@ -259,7 +262,8 @@ class MaskgitDynamics(Component):
         if temperature > 0:
             shape = logits_BNV.shape[1:]
             uniform = torch.stack([torch.rand(shape, generator=generator) for generator in generators])
-            drawn_BN = (log_probs - torch.log(-torch.log(uniform.clamp(1e-9, 1 - 1e-7)))).argmax(dim=-1)
+            gumbel = -torch.log(-torch.log(uniform.clamp(1e-9, 1 - 1e-7)))
+            drawn_BN = (log_probs + gumbel.to(log_probs.device)).argmax(dim=-1)
         else:
             drawn_BN = log_probs.argmax(dim=-1)
         return drawn_BN, log_probs.gather(-1, drawn_BN.unsqueeze(-1)).squeeze(-1)

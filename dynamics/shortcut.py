@@ -129,7 +129,7 @@ class ShortcutDynamics(Component):
             heads=config.width // config.head_dim,
             head_dim=config.head_dim,
             slots=config.context_frames - 1,
-            previous=torch.zeros(batch, config.tokens_per_frame, config.latent_channels),
+            previous=torch.zeros(batch, config.tokens_per_frame, config.latent_channels, device=self.mean_C.device),
         )
 
     def generate(
@@ -161,7 +161,8 @@ class ShortcutDynamics(Component):
         steps = steps or config.steps
         if not 1 <= steps <= config.steps or steps & (steps - 1):
             raise PlaygroundError(f"{steps} steps a frame do not work; use a power of two from 1 to {config.steps}")
-        x_BNC = row_noise((config.tokens_per_frame, config.latent_channels), generators)
+        shape = (config.tokens_per_frame, config.latent_channels)
+        x_BNC = row_noise(shape, generators).to(state.previous.device)
         step = steps.bit_length() - 1
         for index in range(steps):
             level = index / steps
@@ -182,7 +183,7 @@ class ShortcutDynamics(Component):
         clean = (codes_BNC - self.mean_C) / self.scale_C
         steps = self.config.steps
         level = 1 - 1 / steps
-        noise = row_noise(clean.shape[1:], generators)
+        noise = row_noise(clean.shape[1:], generators).to(clean.device)
         noisy = (1 - level) * noise + level * clean
         _, keys, values = self._pass(state, noisy, level, steps.bit_length() - 1, action_B, prompt_BP, run)
         return Written(keys, values, clean)
@@ -253,8 +254,8 @@ class ShortcutDynamics(Component):
         return (run or self.network)(
             noisy_BNC,
             state.previous,
-            torch.full((batch,), level),
-            torch.full((batch,), step),
+            torch.full((batch,), level, device=action_B.device),
+            torch.full((batch,), step, device=action_B.device),
             action_B,
             prompt_BP,
             cos_BE,

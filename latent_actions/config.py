@@ -18,6 +18,7 @@ class LatentActionConfig:
         blocks: residual blocks of the decoder at its coarsest level.
         commitment: weight that ties encoder outputs to their code.
         reseed_after: steps after which a code that nobody chose is moved to where it is needed.
+        mirror: train on mirrored pairs as often as on plain ones, so that the rarer direction gets its code too.
         num_labels: known actions for the optional auxiliary head; 0 for none.
         label_weight: weight of the auxiliary head where labels are given.
     """
@@ -30,6 +31,7 @@ class LatentActionConfig:
     blocks: int = 2
     commitment: float = 0.25
     reseed_after: int = 50
+    mirror: bool = True
     num_labels: int = 0
     label_weight: float = 1.0
 

@@ -95,14 +95,16 @@ class LatentActionModel(Component):
 
         Args:
             frames_BTHWC: uint8 clips of at least two frames.
-            generator: not used; part of the interface.
-            labels_BT: known action that produced each frame, -1 where unknown.
+            generator: decides which pairs are mirrored.
+            labels_BT: known action that produced each frame, -1 where unknown; labelled pairs are never mirrored.
 
         Returns:
             ``loss``; ``copy_ratio``, the redrawing error over the error of repeating the frame; ``explained``, the
             mean share of a pair's change that the code accounts for; ``codes_used`` in this batch.
         """
         pairs = self.pairs(frames_BTHWC)
+        if self.config.mirror:
+            pairs = self._mirrored(pairs, generator, labels_BT)
         before, after = pairs[:, :3], pairs[:, 3:]
         features = self.encoder(pairs)
         vectors, ids, codebook_loss, commitment_loss = self.codebook(features)
@@ -128,6 +130,12 @@ class LatentActionModel(Component):
     def after_step(self) -> int:
         """Re-seed codes that nobody uses; returns how many were moved."""
         return self.codebook.reseed()
+
+    def _mirrored(self, pairs_BCHW: Tensor, generator: torch.Generator, labels_BT: Tensor | None) -> Tensor:
+        chance_B = torch.rand(pairs_BCHW.shape[0], generator=generator, device=pairs_BCHW.device)
+        if labels_BT is not None:
+            chance_B = chance_B.masked_fill(rearrange(labels_BT[:, 1:], "b t -> (b t)") >= 0, 1.0)
+        return torch.where(chance_B[:, None, None, None] < 0.5, pairs_BCHW.flip(-1), pairs_BCHW)
 
     def pairs(self, frames_BTHWC: Tensor) -> Tensor:
         """Neighbouring frames (B*(T-1), 6, h, w) in [-1, 1] at the model's input size.

@@ -49,12 +49,13 @@ class RingState:
     def empty(
         cls, layers: int, batch: int, tokens: int, heads: int, head_dim: int, slots: int, previous: Tensor
     ) -> RingState:
-        """A state that remembers nothing; ``previous`` stands for the frame before the first."""
+        """A state that remembers nothing, on the device of ``previous``, the frame before the first."""
+        device = previous.device
         return cls(
-            keys=torch.zeros(layers, batch, tokens, heads, head_dim, slots),
-            values=torch.zeros(layers, batch, tokens, heads, slots, head_dim),
-            bias_BR=torch.full((batch, slots), MASKED),
-            position_B=torch.zeros(batch, dtype=torch.int64),
+            keys=torch.zeros(layers, batch, tokens, heads, head_dim, slots, device=device),
+            values=torch.zeros(layers, batch, tokens, heads, slots, head_dim, device=device),
+            bias_BR=torch.full((batch, slots), MASKED, device=device),
+            position_B=torch.zeros(batch, dtype=torch.int64, device=device),
             previous=previous,
         )
 
