@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from playground.core.errors import PlaygroundError
 from playground.core.registry import COLLECTORS
-from playground.data.format import DatasetInfo, complete_shards
+from playground.data.format import MAX_FRAME_SIZE, DatasetInfo, complete_shards
 from playground.data.worlds import Collector
 from playground.data.writer import DEFAULT_SHARD_FRAMES, ShardWriter, prepare_folder
 
@@ -54,6 +54,8 @@ def collect(
     """
     if frames < 1:
         raise PlaygroundError(f"--frames must be 1 or more, got {frames}")
+    if not 1 <= size <= MAX_FRAME_SIZE:
+        raise PlaygroundError(f"--size must be 1..{MAX_FRAME_SIZE} pixels, got {size}")
     if seed < 0:
         raise PlaygroundError(f"--seed must be 0 or more, got {seed}")
     collector: Collector = COLLECTORS.get(source)(size=size, split=split, options=options or {})
@@ -77,10 +79,7 @@ def collect(
     check_disk(folder, missing, size)
     prepare_folder(folder, info)
     with tqdm(total=frames, initial=frames - missing, unit="frame", desc=source, disable=not progress) as bar:
-        for first in range(0, len(lengths), collector.streams_per_rollout):
-            group = range(first, min(first + collector.streams_per_rollout, len(lengths)))
-            if not done.issuperset(group):
-                _collect_group(collector, folder, info, [lengths[index] for index in group], first, done, bar)
+        _collect_missing(collector, folder, info, lengths, done, bar)
     return info
 
 
@@ -106,6 +105,16 @@ def check_disk(folder: Path, frames: int, size: int) -> None:
             f"{frames} frames of {size} px need {needed / 1e9:.2f} GB, but {place} has {free / 1e9:.2f} GB free; "
             "free some space, choose another --out or ask for fewer --frames"
         )
+
+
+def _collect_missing(
+    collector: Collector, folder: Path, info: DatasetInfo, lengths: list[int], done: set[int], bar: tqdm[Any]
+) -> None:
+    """Play every rollout that has an unwritten shard, from the first stream on."""
+    for first in range(0, len(lengths), collector.streams_per_rollout):
+        group = lengths[first : first + collector.streams_per_rollout]
+        if not done.issuperset(range(first, first + len(group))):
+            _collect_group(collector, folder, info, group, first, done, bar)
 
 
 def _collect_group(

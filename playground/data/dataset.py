@@ -32,8 +32,9 @@ class Clips:
         frames_BTHWC: uint8 frames.
         actions_BT: int64, ``actions_BT[:, t]`` PRODUCED frame t; -1 where not known (first frame of an episode).
         captions: caption of the last frame of each window, ``""`` for none.
-        rewards_BT: float32 reward that came with frame t, 0 where not known.
-        ends_BT: bool, the action taken at frame t ended the episode (only possible at the last frame).
+        rewards_BT: float32 reward of the action taken AT frame t. The frame after the end of an episode is never
+            seen, so a reward that ends one (CoinRun's coin) could not be attached to the frame that it produced.
+        ends_BT: bool, the action taken AT frame t ended the episode (only possible at the last frame).
         caption_ids_BT: int64 id in ``ClipDataset.captions``, -1 for none.
         starts_B: int64 number of each window's first frame in the whole dataset.
     """
@@ -59,7 +60,7 @@ class ClipDataset:
         captions: text of each caption id over all folders.
         split: the split of all folders, ``"mixed"`` when they differ.
         actions_T: int64 action that PRODUCED each frame, -1 where not known.
-        rewards_T: float32 reward that came with each frame.
+        rewards_T: float32 reward of the action taken at each frame.
         ends_T: bool, the action taken at the frame ended its episode.
         caption_ids_T: int64 caption of each frame, -1 for none.
         first_T: bool, the frame starts an episode (or a shard).
@@ -232,7 +233,7 @@ class ClipDataset:
             first_T[1:] = done_T[:-1] | (np.diff(steps["episode"]) != 0)
             # On disk a row holds the action taken at its frame; training wants the one that produced it.
             actions.append(np.where(first_T, -1, np.roll(steps["action"], 1)).astype(np.int64))
-            rewards.append(np.where(first_T, 0, np.roll(steps["reward"], 1)).astype(np.float32))
+            rewards.append(steps["reward"])
             table = np.array([known.setdefault(text, len(known)) for text in info.captions] + [-1], np.int64)
             captions.append(table[steps["caption"]])
             ends.append(steps["terminated"])
@@ -276,9 +277,12 @@ def _shard_motion(shard: Shard) -> np.ndarray:
         motion_T[low : low + len(now)] = np.abs(now - before).mean((1, 2, 3), dtype=np.float64)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     with contextlib.suppress(OSError):
-        with open(temporary, "wb") as file:
-            np.save(file, motion_T)
-        os.replace(temporary, path)
+        try:
+            with open(temporary, "wb") as file:
+                np.save(file, motion_T)
+            os.replace(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
     return motion_T
 
 
@@ -299,10 +303,11 @@ def describe(folder: Path | str) -> str:
         f"frames    {data.num_frames}{planned}, {info.size}x{info.size} px, {info.fps:g} per second, "
         f"{bytes_used / 1e6:.1f} MB in {len(data.shard_bounds) - 1} shards",
         f"episodes  {data.num_episodes}, frames each: median {int(np.median(lengths))}, longest {lengths.max()}, "
-        f"{int(data.ends_T.sum())} ended by the game",
+        f"{int(data.ends_T.sum())} ended by the game, {int((data.rewards_T > 0).sum())} rewards",
     ]
     if len(motion_T):
-        lines.append(f"motion    mean {motion_T.mean():.2f} of 255, {100 * (motion_T > 0.5).mean():.0f} % of frames move")
+        moving = 100 * (motion_T > 0.5).mean()
+        lines.append(f"motion    mean {motion_T.mean():.2f} of 255, {moving:.0f} % of frames move")
     known = data.actions_T[data.actions_T >= 0]
     if info.action_names and len(known):
         counts = np.bincount(known, minlength=len(info.action_names)) / len(known)

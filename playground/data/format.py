@@ -42,7 +42,7 @@ class DatasetInfo:
         action_names: name of each action id; empty when the source has no actions (ids are then all -1).
         captions: text of each caption id; a frame without a caption has id -1.
         split: ``"train"``, ``"val"``, ``"test"`` or another name that training keeps apart.
-        seed_range: first level seed and the one after the last, or ``()`` when the source has no levels.
+        seed_range: first level seed and the one after the last, or ``[]`` when the source has no levels.
         seed: the seed that the collector was given.
         frames: number of frames that the whole dataset was planned to have, 0 when not known beforehand.
         licence: licence and origin of the pictures.
@@ -72,8 +72,10 @@ class DatasetInfo:
             )
         if not 1 <= self.size <= MAX_FRAME_SIZE:
             raise ValueError(f"field 'size' must be 1..{MAX_FRAME_SIZE} pixels, got {self.size}")
-        if not self.fps > 0:
+        if not 0 < self.fps < float("inf"):
             raise ValueError(f"field 'fps' must be above 0, got {self.fps}")
+        if len(self.seed_range) not in (0, 2):
+            raise ValueError(f"field 'seed_range' must be [first, one after the last] or [], got {self.seed_range}")
         if self.frames < 0:
             raise ValueError(f"field 'frames' must be 0 or more, got {self.frames}")
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -51,7 +52,8 @@ class CoinrunCollector:
         difficulty: ``"hard"`` (all themes and backdrops) or ``"easy"`` (one theme, one backdrop).
         backgrounds: draw the backdrop (default true).
         restrict_themes: one theme for player and walls (default false).
-        threads: simulator threads, 0 for none; does not change the frames.
+        threads: threads that draw, 0 for none; does not change the frames. Default: 0 at 64 px, where the simulator
+            is not the slow part, otherwise one a core.
     """
 
     fps = 15.0
@@ -72,7 +74,8 @@ class CoinrunCollector:
         if split not in SPLIT_LEVELS:
             known = ", ".join(SPLIT_LEVELS)
             raise PlaygroundError(f"coinrun has no split {split!r}.{suggest(split, SPLIT_LEVELS)} Known: {known}.")
-        defaults: dict[str, Any] = {"difficulty": "hard", "backgrounds": True, "restrict_themes": False, "threads": 0}
+        defaults: dict[str, Any] = {"difficulty": "hard", "backgrounds": True, "restrict_themes": False}
+        defaults["threads"] = 0 if size == NATIVE_SIZE else min(os.cpu_count() or 1, self.streams_per_rollout)
         for name in options:
             if name not in defaults:
                 known = ", ".join(defaults)
@@ -132,7 +135,7 @@ class CoinrunCollector:
         except ImportError as error:
             raise PlaygroundError(
                 f"collecting from coinrun needs the package procgen-mirror ({error}); "
-                "install it with: pip install 'genie-playground[worlds]' or pip install procgen-mirror"
+                "install it with: pip install procgen-mirror"
             ) from error
         return ProcgenGym3Env(
             num=streams,
