@@ -16,8 +16,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
         type=Path,
         nargs="+",
         metavar="DIR",
-        help="clips for prompts and key mapping (those of the run)",
+        help="clips to take prompts from (those of the run)",
     )
+    parser.add_argument("--report", type=Path, metavar="FILE", help="report.json of playground eval, for the model card")
+    parser.add_argument("--bench", type=Path, metavar="FILE", help="file of playground bench --json, for the model card")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -26,6 +28,6 @@ def run(args: argparse.Namespace) -> int:
 
     if not args.run.is_dir():
         raise FileNotFoundError(2, "no such run folder; make one with playground train", str(args.run))
-    pack(args.run, args.out, name=args.name, data=args.data)
+    pack(args.run, args.out, name=args.name, data=args.data, report=args.report, bench=args.bench)
     print(f"world folder: {args.out}; play it with: playground play {args.out}")
     return 0

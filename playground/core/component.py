@@ -49,6 +49,7 @@ def save_component(component: Component, folder: Path | str, dtype: torch.dtype 
     for index, shard in enumerate(shards):
         name = "model.safetensors" if len(shards) == 1 else f"model-{index + 1:05d}.safetensors"
         save_file(shard, str(folder / name))
+        (folder / name).chmod(0o644)  # safetensors writes files that only the owner can read
     write_json(
         folder / "config.json",
         {"type": component.type_name, "version": component.version, **config_to_dict(component.config)},

@@ -9,15 +9,85 @@ from typing import Any
 import numpy as np
 
 from playground.core.component import load_component
-from playground.core.config import config_to_dict
+from playground.core.config import config_to_dict, read_json
 from playground.core.errors import PlaygroundError
 from playground.core.registry import DYNAMICS, LATENT_ACTION_MODELS, TOKENIZERS
+from playground.data.dataset import ClipDataset
 from playground.data.format import load_info
+from playground.evaluation.card import model_card
+from playground.world.actions import ActionBook
+from playground.world.bundle import save_world
+
+WEIGHTS_LICENCE = "Apache-2.0"
 
 PROMPT_FRAMES = 4
 """Consecutive frames in a prompt: enough to show which way things move."""
 
 _CANDIDATES = 256
+
+
+def pack(
+    run: Path,
+    out: Path,
+    name: str | None = None,
+    data: Sequence[Path] | None = None,
+    prompts: int = 8,
+    report: Path | None = None,
+    bench: Path | None = None,
+) -> Path:
+    """Write the bundle of a finished run; a bundle that is already at ``out`` is replaced as a whole.
+
+    Args:
+        run: run folder with an export of each stage and ``actions.json``.
+        out: folder of the bundle.
+        name: of the world; the folder's name by default.
+        data: clips to take prompts from, the test split if it is among them; the run's own data by default.
+        prompts: how many prompts to ship.
+        report: ``report.json`` of ``playground eval`` for the model card.
+        bench: file of ``playground bench --json`` for the model card.
+
+    Raises:
+        PlaygroundError: the run is not complete, or its data is gone and ``data`` is not given.
+    """
+    facts = read_json(run / "run.json")
+    parts = load_parts(run)
+    actions = ActionBook.load(run / "actions.json")
+    trained = [Path(folder) for folder in facts.get("data", [])]
+    sources = prompt_source([Path(folder) for folder in data] if data else trained)
+    clips = choose_prompts(ClipDataset(sources, length=PROMPT_FRAMES), prompts)
+    info, datasets = load_info(sources[0]), data_facts(trained, "training") + data_facts(sources, "prompts")
+    statement = "; ".join(sorted({f"{row['frames']} frames of {_described(row)}" for row in data_facts(trained, "")}))
+    name = name or out.resolve().name
+    card = model_card(
+        {
+            "name": name,
+            "frame_size": info.size,
+            "fps": info.fps,
+            "actions": actions.to_entries(),
+            "licence": WEIGHTS_LICENCE,
+            "data_statement": f"Trained on {statement}." if statement else "",
+        },
+        report=read_json(report) if report else None,
+        bench=read_json(bench) if bench else None,
+        run=facts,
+        datasets=datasets,
+    )
+    return save_world(
+        out,
+        name=name,
+        fps=info.fps,
+        **parts,
+        actions=actions,
+        prompts={f"{index + 1:02d}": clip for index, clip in enumerate(clips)},
+        licence=WEIGHTS_LICENCE,
+        data_statement=f"Trained on {statement}." if statement else "",
+        card=card,
+    )
+
+
+def _described(row: dict[str, Any]) -> str:
+    options = ", ".join(f"{key} {value}" for key, value in sorted(row["options"].items()))
+    return f"{row['source']}, split {row['split']}" + (f" ({options})" if options else "")
 
 
 def choose_prompts(dataset: Any, count: int) -> list[np.ndarray]:
