@@ -170,9 +170,7 @@ class Trunk(nn.Module):
         for block in self.blocks:
             if block.time is not None:
                 layer = len(new_keys)
-                out, key, value = block.time.step(
-                    block.norm_time(x_BSD), *rotary, keys[layer], values[layer], bias_BR
-                )
+                out, key, value = block.time.step(block.norm_time(x_BSD), *rotary, keys[layer], values[layer], bias_BR)
                 x_BSD = x_BSD + out
                 new_keys.append(key)
                 new_values.append(value)

@@ -17,13 +17,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``playground bench``."""
     from apps.cli.play import add_engine_options
 
-    parser.add_argument(
-        "world", metavar="WORLD", nargs="?", help="name of a world, or its folder (base, else coinrun)"
-    )
+    parser.add_argument("world", metavar="WORLD", nargs="?", help="name of a world, or its folder (base, else coinrun)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the numbers as JSON")
-    parser.add_argument(
-        "--frames", type=int, default=200, metavar="N", help="frames to time at full speed (200)"
-    )
+    parser.add_argument("--frames", type=int, default=200, metavar="N", help="frames to time at full speed (200)")
     add_engine_options(parser)
 
 

@@ -10,22 +10,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``playground collect``."""
     parser.add_argument("source", metavar="SOURCE", help="which game, for example coinrun")
     parser.add_argument("--frames", type=int, required=True, metavar="N", help="how many frames to record")
-    parser.add_argument(
-        "--out", type=Path, required=True, metavar="DIR", help="folder to write; continued if begun"
-    )
-    parser.add_argument(
-        "--size", type=int, choices=(64, 128), default=64, help="side of a frame in pixels (64)"
-    )
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder to write; continued if begun")
+    parser.add_argument("--size", type=int, choices=(64, 128), default=64, help="side of a frame in pixels (64)")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="fixes levels and actions (0)")
-    parser.add_argument(
-        "--split", choices=("train", "val", "test"), default="train", help="which levels (train)"
-    )
-    parser.add_argument(
-        "--difficulty", choices=("easy", "hard"), help="difficulty of the levels, where a game has it"
-    )
-    parser.add_argument(
-        "--no-backgrounds", action="store_true", help="plain backgrounds, where a game has them"
-    )
+    parser.add_argument("--split", choices=("train", "val", "test"), default="train", help="which levels (train)")
+    parser.add_argument("--difficulty", choices=("easy", "hard"), help="difficulty of the levels, where a game has it")
+    parser.add_argument("--no-backgrounds", action="store_true", help="plain backgrounds, where a game has them")
 
 
 def run(args: argparse.Namespace) -> int:

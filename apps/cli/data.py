@@ -8,14 +8,10 @@ from pathlib import Path
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``playground data``."""
-    commands = parser.add_subparsers(
-        dest="action", required=True, metavar="ACTION", parser_class=type(parser)
-    )
+    commands = parser.add_subparsers(dest="action", required=True, metavar="ACTION", parser_class=type(parser))
     describe = commands.add_parser("describe", help="frames, size, actions, splits and licence of a folder")
     describe.add_argument("folder", type=Path, metavar="DIR", help="folder written by collect or import")
-    describe.add_argument(
-        "--sheet", type=Path, metavar="FILE.png", help="also write a sheet of evenly spaced frames"
-    )
+    describe.add_argument("--sheet", type=Path, metavar="FILE.png", help="also write a sheet of evenly spaced frames")
 
 
 def run(args: argparse.Namespace) -> int:

@@ -43,15 +43,11 @@ COMMANDS = (
     Command("worlds", "apps.cli.worlds", "list the worlds that can be played"),
     Command("bench", "apps.cli.bench", "measure how fast a world runs on this machine"),
     Command("doctor", "apps.cli.doctor", "check this installation and say what is missing"),
-    Command(
-        "collect", "apps.cli.collect", "record training clips from a game", ("playground/data/collect.py",)
-    ),
+    Command("collect", "apps.cli.collect", "record training clips from a game", ("playground/data/collect.py",)),
     Command("data", "apps.cli.data", "look into a folder of training clips", ("playground/data/dataset.py",)),
     Command("train", "apps.cli.train", "train the parts of a world", ("playground/training/run.py",)),
     Command("pack", "apps.cli.pack", "turn a training run into a world", ("playground/training/pack.py",)),
-    Command(
-        "eval", "apps.cli.evaluate", "score a world against real clips", ("playground/evaluation/run.py",)
-    ),
+    Command("eval", "apps.cli.evaluate", "score a world against real clips", ("playground/evaluation/run.py",)),
 )
 
 
@@ -116,9 +112,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if (_ROOT / missing).is_dir():
             return _complain(f"error: this installation is incomplete, {error.name} is not in it", 2, debug)
         package = {"pygame": "pygame-ce", "PIL": "pillow"}.get(missing, missing)
-        return _complain(
-            f"error: this needs the package {package}; install it with: pip install {package}", 2, debug
-        )
+        return _complain(f"error: this needs the package {package}; install it with: pip install {package}", 2, debug)
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         return _complain(f"error: {where}{error.strerror or error}", 2, debug)

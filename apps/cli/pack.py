@@ -18,8 +18,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="clips to take prompts from (those of the run)",
     )
-    parser.add_argument("--report", type=Path, metavar="FILE", help="report.json of playground eval, for the model card")
-    parser.add_argument("--bench", type=Path, metavar="FILE", help="file of playground bench --json, for the model card")
+    parser.add_argument(
+        "--report", type=Path, metavar="FILE", help="report.json of playground eval, for the model card"
+    )
+    parser.add_argument(
+        "--bench", type=Path, metavar="FILE", help="file of playground bench --json, for the model card"
+    )
 
 
 def run(args: argparse.Namespace) -> int:

@@ -18,12 +18,8 @@ _DEFAULT_HEADLESS_FRAMES = 200
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``playground play``."""
-    parser.add_argument(
-        "world", metavar="WORLD", nargs="?", help="name of a world, or its folder (base, else coinrun)"
-    )
-    parser.add_argument(
-        "--prompt", metavar="TEXT_OR_IMAGE", help="a picture, a text, or a shipped prompt's number"
-    )
+    parser.add_argument("world", metavar="WORLD", nargs="?", help="name of a world, or its folder (base, else coinrun)")
+    parser.add_argument("--prompt", metavar="TEXT_OR_IMAGE", help="a picture, a text, or a shipped prompt's number")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="fixes the noise and the agent (0)")
     parser.add_argument(
         "--controller",
@@ -32,27 +28,17 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--headless", action="store_true", help="no window; write to --out")
     parser.add_argument("--frames", type=int, metavar="N", help="stop after N frames (headless: 200)")
-    parser.add_argument(
-        "--out", type=Path, metavar="DIR", help="folder for --headless: frames, play.mp4, stats.json"
-    )
+    parser.add_argument("--out", type=Path, metavar="DIR", help="folder for --headless: frames, play.mp4, stats.json")
     parser.add_argument("--no-video", action="store_true", help="do not write play.mp4")
-    parser.add_argument(
-        "--fps", type=float, metavar="N", help="frames per second to aim for (what the world says)"
-    )
-    parser.add_argument(
-        "--scale", type=int, default=0, metavar="N", help="window pixels per frame pixel (fits 640)"
-    )
-    parser.add_argument(
-        "--stats", type=Path, metavar="FILE", help="write the window's timings as JSON at the end"
-    )
+    parser.add_argument("--fps", type=float, metavar="N", help="frames per second to aim for (what the world says)")
+    parser.add_argument("--scale", type=int, default=0, metavar="N", help="window pixels per frame pixel (fits 640)")
+    parser.add_argument("--stats", type=Path, metavar="FILE", help="write the window's timings as JSON at the end")
     add_engine_options(parser)
 
 
 def add_engine_options(parser: argparse.ArgumentParser) -> None:
     """Add the options that choose how the model runs."""
-    parser.add_argument(
-        "--backend", default="auto", metavar="auto|eager|int8", help="what runs the model (auto)"
-    )
+    parser.add_argument("--backend", default="auto", metavar="auto|eager|int8", help="what runs the model (auto)")
     parser.add_argument("--threads", type=int, metavar="N", help="compute threads (physical cores)")
 
 
@@ -80,9 +66,7 @@ def _check(args: argparse.Namespace) -> None:
     if args.out is None:
         raise PlaygroundError("--headless needs a folder to write to; add --out DIR")
     if args.controller == "human":
-        raise PlaygroundError(
-            "--headless has no keyboard; use --controller random, sticky or a file with actions"
-        )
+        raise PlaygroundError("--headless has no keyboard; use --controller random, sticky or a file with actions")
 
 
 def _run_headless(args: argparse.Namespace) -> int:
@@ -120,9 +104,7 @@ def _run_window(args: argparse.Namespace) -> int:
     policy = make_policy(policy_name, session.world.actions, args.seed)
     options = WindowOptions(args.fps or float(session.world.fps), args.scale, controller, args.frames)
     meter = LoadMeter()
-    window = Window(
-        session, policy, policy_name, options, prompts=[Path(path) for path in session.world.prompts]
-    )
+    window = Window(session, policy, policy_name, options, prompts=[Path(path) for path in session.world.prompts])
     numbers: dict[str, Any] = dict(window.run())
     backend, threads = engine_facts(session.engine)
     numbers |= {"load_s": round(load_s, 3), "rss_mb": rss_mb(), "threads": threads, "backend": backend}
@@ -156,9 +138,7 @@ def open_session(args: argparse.Namespace, slots: int = 1) -> tuple[Session, flo
     if isinstance(prompt, str) and prompt.isdigit() and not Path(prompt).exists():
         number, count = int(prompt), len(world.prompts)
         if not 1 <= number <= count:
-            raise PlaygroundError(
-                f"--prompt {number} does not exist; world {world.name!r} ships prompts 1 to {count}"
-            )
+            raise PlaygroundError(f"--prompt {number} does not exist; world {world.name!r} ships prompts 1 to {count}")
         prompt = number - 1
     engine = Engine(world, slots=slots, backend=args.backend, threads=args.threads)
     session = Session(world, engine, prompt, seed=getattr(args, "seed", 0))

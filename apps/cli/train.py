@@ -14,17 +14,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--preset", required=True, metavar="NAME", help="a shipped preset or a .toml file")
     parser.add_argument("--data", type=Path, nargs="+", required=True, metavar="DIR", help="folders of clips")
     parser.add_argument("--out", type=Path, required=True, metavar="RUN", help="run folder for checkpoints")
-    parser.add_argument(
-        "--budget", metavar="TIME", help="stop after this wall-clock time, for example 25m or 1h30m"
-    )
-    parser.add_argument(
-        "--steps", type=int, metavar="N", help="steps for each stage, instead of what the preset says"
-    )
+    parser.add_argument("--budget", metavar="TIME", help="stop after this wall-clock time, for example 25m or 1h30m")
+    parser.add_argument("--steps", type=int, metavar="N", help="steps for each stage, instead of what the preset says")
     parser.add_argument("--device", default="auto", metavar="auto|cpu|cuda|mps", help="where to train (auto)")
     parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint in --out")
-    parser.add_argument(
-        "--seed", type=int, default=0, metavar="N", help="fixes initial weights and batches (0)"
-    )
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="fixes initial weights and batches (0)")
     parser.add_argument("--init", type=Path, metavar="RUN", help="start from the weights of another run")
 
 

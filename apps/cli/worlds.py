@@ -23,9 +23,7 @@ def run(args: argparse.Namespace) -> int:
         print(json.dumps(worlds, indent=2))
         return 0
     if not worlds:
-        print(
-            "no worlds yet; make one with playground train and playground pack, or play a world by its folder"
-        )
+        print("no worlds yet; make one with playground train and playground pack, or play a world by its folder")
         return 0
     print(f"{'name':<16} {'pixels':>7} {'fps':>5} {'actions':>8} {'MB':>7}  folder")
     for world in worlds:

@@ -61,9 +61,7 @@ def check_output(out: Path) -> None:
     except PlaygroundError:
         ours = False
     if not ours:
-        raise PlaygroundError(
-            f"--out {out} is not empty and not an earlier rollout; give a new or empty folder"
-        )
+        raise PlaygroundError(f"--out {out} is not empty and not an earlier rollout; give a new or empty folder")
 
 
 def play_headless(
@@ -196,9 +194,7 @@ def _action_list(session: Any, facts: RolloutFacts, actions: Sequence[int]) -> d
         "controller": facts.controller,
         "seed": session.seed,
         "fps": facts.fps,
-        "actions": [
-            {"t": t + 1, "code": code, "name": names.get(code, str(code))} for t, code in enumerate(actions)
-        ],
+        "actions": [{"t": t + 1, "code": code, "name": names.get(code, str(code))} for t, code in enumerate(actions)],
     }
 
 

@@ -44,9 +44,7 @@ def legend_items(action_book: ActionBook, active_code: int | None) -> list[Legen
     items = []
     for entry in action_book.entries:
         active = entry.code == active_code
-        keys = " ".join(f"[{key}]" for key in entry.keys) or (
-            "[no key]" if entry.noop else f"[{entry.code + 1}]"
-        )
+        keys = " ".join(f"[{key}]" for key in entry.keys) or ("[no key]" if entry.noop else f"[{entry.code + 1}]")
         items.append(LegendItem(f"{'>' if active else ' '}{keys} {entry.name} #{entry.code}", active))
     return items
 
@@ -92,9 +90,7 @@ class Painter:
         self.line_height = self.font.get_linesize()
         self._cache: dict[tuple[str, tuple[int, int, int]], Any] = {}
 
-    def text(
-        self, target: pygame.Surface, line: str, at: tuple[int, int], colour: tuple[int, int, int]
-    ) -> int:
+    def text(self, target: pygame.Surface, line: str, at: tuple[int, int], colour: tuple[int, int, int]) -> int:
         """Draw one line with its top left corner ``at``; returns its width in pixels."""
         key = (line, colour)
         if key not in self._cache:

@@ -293,9 +293,7 @@ class Window:
 
     def _caption(self) -> None:
         state = ", paused" if self.loop.paused else ""
-        self._pygame.display.set_caption(
-            f"{self.session.world.name} ({self.loop.controller}{state}) - playground"
-        )
+        self._pygame.display.set_caption(f"{self.session.world.name} ({self.loop.controller}{state}) - playground")
 
     def _open_surface(self) -> None:
         pygame = self._pygame

@@ -61,9 +61,7 @@ class RandomPolicy:
 class StickyPolicy:
     """Holds each random action for a while, which moves a player further than a new action every frame."""
 
-    def __init__(
-        self, action_book: ActionBook, seed: int = 0, min_frames: int = 3, max_frames: int = 16
-    ) -> None:
+    def __init__(self, action_book: ActionBook, seed: int = 0, min_frames: int = 3, max_frames: int = 16) -> None:
         """Hold each action of ``action_book`` for ``min_frames`` to ``max_frames`` frames (inclusive)."""
         self._codes = action_codes(action_book)
         self._seed = seed
@@ -151,9 +149,7 @@ def read_script(path: Path | str) -> list[Any]:
         raise PlaygroundError(f"controller file {path} is not a text file with actions ({error})") from error
     actions = data.get("actions") if isinstance(data, dict) else data
     if not isinstance(actions, list):
-        raise PlaygroundError(
-            f"controller file {path} has no list 'actions'; use one that play --headless wrote"
-        )
+        raise PlaygroundError(f"controller file {path} has no list 'actions'; use one that play --headless wrote")
     return [item.get("code") if isinstance(item, dict) else item for item in actions]
 
 

@@ -71,6 +71,7 @@ def collect(
         frames=frames,
         licence=collector.licence,
         options=collector.options,
+        collector_version=collector.version,
     )
     folder = Path(out)
     done = set(complete_shards(folder)) if folder.is_dir() else set()

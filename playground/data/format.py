@@ -47,6 +47,8 @@ class DatasetInfo:
         frames: number of frames that the whole dataset was planned to have, 0 when not known beforehand.
         licence: licence and origin of the pictures.
         options: collector options, exactly as used.
+        collector_version: version of the collector's play, 0 when not known; a folder begun with another is not
+            continued, because its shards would not be what one run writes.
         schema_version: version of this layout.
     """
 
@@ -61,6 +63,7 @@ class DatasetInfo:
     frames: int = 0
     licence: str = "unknown"
     options: dict[str, Any] = field(default_factory=dict)
+    collector_version: int = 0
     schema_version: int = SCHEMA_VERSION
 
     def __post_init__(self) -> None:

@@ -127,9 +127,7 @@ def _speed(bench: Mapping[str, Any]) -> str:
 
 def _limits(report: Mapping[str, Any] | None) -> str:
     lines = [f"- {line}" for line in limits(report)] if report else ["- Nothing was measured."]
-    lines.append(
-        "- It remembers only the frames in its context: what leaves the picture may come back changed."
-    )
+    lines.append("- It remembers only the frames in its context: what leaves the picture may come back changed.")
     return "\n".join(lines)
 
 

@@ -96,9 +96,7 @@ def code_of_key(world: Any, key: str) -> int | None:
 def clip_statistics(clip_THWC: np.ndarray) -> np.ndarray:
     """Four plain numbers of a clip: sharpness, motion, brightness and contrast."""
     grey = luminance(clip_THWC)
-    return np.array(
-        [sharpness(clip_THWC).mean(), motion(clip_THWC).mean(), grey.mean(), grey.std(axis=(1, 2)).mean()]
-    )
+    return np.array([sharpness(clip_THWC).mean(), motion(clip_THWC).mean(), grey.mean(), grey.std(axis=(1, 2)).mean()])
 
 
 def survival(

@@ -83,9 +83,7 @@ def window_frames(clips: Any) -> np.ndarray:
 
 
 @torch.inference_mode()
-def prefill(
-    world: Any, frames_BTHWC: np.ndarray, actions_BT: np.ndarray | None, seed: int | Sequence[int]
-) -> Any:
+def prefill(world: Any, frames_BTHWC: np.ndarray, actions_BT: np.ndarray | None, seed: int | Sequence[int]) -> Any:
     """Show the context frames to the dynamics and return its state.
 
     Args:

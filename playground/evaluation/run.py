@@ -52,9 +52,7 @@ def evaluate_world(
         PlaygroundError: unknown suite, dataset and world of different frame size, or no clip long enough.
     """
     if suite not in SUITES:
-        raise PlaygroundError(
-            f"unknown suite {suite!r}; choose one of {', '.join(SUITES)}.{suggest(suite, SUITES)}"
-        )
+        raise PlaygroundError(f"unknown suite {suite!r}; choose one of {', '.join(SUITES)}.{suggest(suite, SUITES)}")
     started = time.perf_counter()
     world = _load_world(world)
     context = max(1, min(context, world.dynamics.context_frames))
@@ -168,9 +166,7 @@ def measure_prompts(
     return {} if counted is None else {"opposite_prompts": counted[0], "opposite_prompts_total": counted[1]}
 
 
-def draw_actions(
-    world: Any, prompts: Sequence[np.ndarray], seed: int, folder: Path, frames: int = 20
-) -> None:
+def draw_actions(world: Any, prompts: Sequence[np.ndarray], seed: int, folder: Path, frames: int = 20) -> None:
     """``control.png``: each named key held from one start; ``gallery.png``: each latent action code."""
     keyed = probes.keyed_actions(world)
     if keyed:

@@ -61,9 +61,7 @@ class History:
         size = count_bytes(snapshot)
         self._entries.append((snapshot, size))
         self._bytes += size
-        while len(self._entries) > 1 and (
-            len(self._entries) > self.max_frames or self._bytes > self.max_bytes
-        ):
+        while len(self._entries) > 1 and (len(self._entries) > self.max_frames or self._bytes > self.max_bytes):
             self._bytes -= self._entries.popleft()[1]
 
     def pop(self, frames: int = 1) -> SessionSnapshot | None:

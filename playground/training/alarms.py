@@ -38,9 +38,7 @@ def code_alarms(metrics: dict[str, float], num_actions: int) -> list[str]:
     if metrics.get("codes_used", num_actions) <= num_actions / 2:
         warnings.append(f"dead codes: {metrics['codes_used']:.0f} of {num_actions} latent actions are used")
     if metrics.get("code_top_share", 0.0) > ONE_CODE_SHARE:
-        warnings.append(
-            f"one code: a single latent action explains {metrics['code_top_share']:.0%} of the frames"
-        )
+        warnings.append(f"one code: a single latent action explains {metrics['code_top_share']:.0%} of the frames")
     return warnings
 
 

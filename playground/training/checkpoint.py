@@ -74,9 +74,7 @@ def load_checkpoint(path: Path) -> tuple[int, dict[str, Any]]:
     try:
         tensors = load_file(path / "state.safetensors")
     except (SafetensorError, OSError, ValueError) as error:
-        raise PlaygroundError(
-            f"{path / 'state.safetensors'} is damaged or missing ({error}); {fix}"
-        ) from error
+        raise PlaygroundError(f"{path / 'state.safetensors'} is damaged or missing ({error}); {fix}") from error
     try:
         return int(data["step"]), _join(data["state"], tensors)
     except (KeyError, TypeError, ValueError) as error:

@@ -60,9 +60,7 @@ def encode_frames(
     return _cached(cache, "codes", key, shape, np.int32 if discrete else np.float16, fill, progress)
 
 
-def infer_actions(
-    model: Any, dataset: ClipDataset, cache: Path, key: str, device: str, progress: bool
-) -> np.ndarray:
+def infer_actions(model: Any, dataset: ClipDataset, cache: Path, key: str, device: str, progress: bool) -> np.ndarray:
     """The latent action that produced each frame, (frames,) int64, -1 at the first frame of an episode."""
     model = model.to(device)
 

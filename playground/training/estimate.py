@@ -67,9 +67,7 @@ def estimate_stage(stage: Stage, budget: Budget, device: str, bfloat16: bool | N
         fitting = int(max(budget.seconds - budget.used(), 0.0) / seconds)
         steps = fitting if budget.steps is None else min(steps, fitting)
     weights_mb = parameters * 4 * 5 / 1e6
-    return Estimate(
-        parameters, seconds, stage.frames_per_step / seconds, steps, steps * seconds, max(weights_mb, peak)
-    )
+    return Estimate(parameters, seconds, stage.frames_per_step / seconds, steps, steps * seconds, max(weights_mb, peak))
 
 
 def _time_steps(stage: Stage, device: str, bfloat16: bool | None) -> tuple[float, float]:

@@ -121,9 +121,7 @@ class Trainer:
         if options.resume:
             self._resume()
         elif checkpoints(options.folder / "checkpoints"):
-            raise PlaygroundError(
-                f"{options.folder} already holds a run; add --resume or choose another --out"
-            )
+            raise PlaygroundError(f"{options.folder} already holds a run; add --resume or choose another --out")
         if options.device.startswith("cuda"):
             compile_model(self.model)
 
@@ -167,9 +165,7 @@ class Trainer:
         self.optimizer.step()
         self.ema.update(self.model)
         extra = {name: torch.tensor(float(value)) for name, value in self.stage.after_step().items()}
-        self._pending.append(
-            {name: value.detach() for name, value in {**losses, "grad_norm": norm, **extra}.items()}
-        )
+        self._pending.append({name: value.detach() for name, value in {**losses, "grad_norm": norm, **extra}.items()})
         self.step += 1
         took = time.perf_counter() - start
         self.step_seconds = took if self.step_seconds == 0 else 0.9 * self.step_seconds + 0.1 * took

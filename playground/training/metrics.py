@@ -15,11 +15,7 @@ class MetricsLog:
         """Open the log; lines after ``start_step`` belong to work that was lost and are dropped."""
         folder.mkdir(parents=True, exist_ok=True)
         self.path = folder / "metrics.jsonl"
-        kept = [
-            line
-            for line in _complete_lines(self.path)
-            if line.get("step", 0) <= start_step and start_step > 0
-        ]
+        kept = [line for line in _complete_lines(self.path) if line.get("step", 0) <= start_step and start_step > 0]
         partial = self.path.with_suffix(".partial")
         partial.write_text("".join(json.dumps(line) + "\n" for line in kept), encoding="utf-8")
         partial.replace(self.path)
@@ -78,9 +74,7 @@ class ProgressBar:
             from tqdm import tqdm
 
             total = round(seconds) if seconds is not None else steps
-            self._bar = tqdm(
-                total=total, desc=name, unit="s" if self._by_time else "step", dynamic_ncols=True
-            )
+            self._bar = tqdm(total=total, desc=name, unit="s" if self._by_time else "step", dynamic_ncols=True)
 
     def update(self, step: int, seconds: float, metrics: dict[str, float]) -> None:
         """Move to ``step`` or ``seconds`` and show the loss, PSNR and frames per second."""

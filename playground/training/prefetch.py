@@ -49,9 +49,7 @@ class Prefetcher:
         self._stop.set()
         self._thread.join()
 
-    def _work(
-        self, sample: Callable[[np.random.Generator], dict[str, np.ndarray]], rng: np.random.Generator
-    ) -> None:
+    def _work(self, sample: Callable[[np.random.Generator], dict[str, np.ndarray]], rng: np.random.Generator) -> None:
         while not self._stop.is_set():
             item: Any
             try:

@@ -95,8 +95,7 @@ def load_preset(name: str) -> Preset:
     path = FOLDER / f"{name}.toml" if name in known else Path(name)
     if path.suffix != ".toml" or not path.is_file():
         raise PlaygroundError(
-            f"unknown preset {name!r}.{suggest(name, known)} Known: {', '.join(known)}, or the path"
-            " of a .toml file."
+            f"unknown preset {name!r}.{suggest(name, known)} Known: {', '.join(known)}, or the path of a .toml file."
         )
     try:
         data = tomllib.loads(path.read_text(encoding="utf-8"))

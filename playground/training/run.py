@@ -79,9 +79,7 @@ def train(
         PlaygroundError: bad input, named.
     """
     if stage not in (*STAGES, "all"):
-        raise PlaygroundError(
-            f"unknown stage {stage!r}.{suggest(stage, STAGES)} Known: {', '.join(STAGES)}, all."
-        )
+        raise PlaygroundError(f"unknown stage {stage!r}.{suggest(stage, STAGES)} Known: {', '.join(STAGES)}, all.")
     if budget_seconds is not None and budget_seconds <= 0:
         raise PlaygroundError(f"the budget is {budget_seconds} seconds; give a time above zero")
     prepare_training()
@@ -90,9 +88,7 @@ def train(
     shares = {name: run.preset.stage(name).budget_share for name in names}
     results: dict[str, StageResult] = {}
     for name in names:
-        seconds = (
-            None if budget_seconds is None else budget_seconds * shares[name] / (sum(shares.values()) or 1.0)
-        )
+        seconds = None if budget_seconds is None else budget_seconds * shares[name] / (sum(shares.values()) or 1.0)
         results[name] = train_one(run, name, seconds, steps)
         if not results[name].finished:
             return results
@@ -177,9 +173,7 @@ def build_model(run: Run, name: str, recipe: StagePreset, derived: dict[str, Any
     where = f"preset {run.preset.name!r}: [{name.replace('-', '_')}.model]"
     for field, value in recipe.model.items():
         if derived.get(field, value) != value:
-            raise PlaygroundError(
-                f"{where}: field {field!r} is {value!r}, but must be {derived[field]!r}; remove it"
-            )
+            raise PlaygroundError(f"{where}: field {field!r} is {value!r}, but must be {derived[field]!r}; remove it")
     component = registry.get(recipe.type)
     config = config_from_dict(component.Config, {**recipe.model, **derived}, where)
     if run.init is not None:
@@ -268,9 +262,7 @@ def find_actions(run: Run, recipe: StagePreset, dataset: ClipDataset) -> tuple[n
     """
     if recipe.source_actions == "label":
         if not dataset.info.action_names:
-            raise PlaygroundError(
-                f"{run.data[0]} has no recorded actions; set source_actions = 'latent' in the preset"
-            )
+            raise PlaygroundError(f"{run.data[0]} has no recorded actions; set source_actions = 'latent' in the preset")
         return dataset.actions_T, len(dataset.info.action_names)
     from playground.training.encode import fingerprint, infer_actions
 

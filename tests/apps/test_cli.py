@@ -57,15 +57,11 @@ def test_missing_parts_are_not_offered(monkeypatch: pytest.MonkeyPatch, tmp_path
         (("bench", "--frames", "-3"), "--frames"),
     ],
 )
-def test_mistakes_are_one_line(
-    argv: tuple[str, ...], expected: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_mistakes_are_one_line(argv: tuple[str, ...], expected: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert expected in failure(capsys, *argv)
 
 
-def test_no_display_suggests_headless(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_no_display_suggests_headless(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     if not sys.platform.startswith("linux"):
         pytest.skip("only Linux names its display in the environment")
     for name in ("DISPLAY", "WAYLAND_DISPLAY", "SDL_VIDEODRIVER"):
@@ -94,9 +90,7 @@ def test_errors_have_no_traceback(
     def fail(args: object) -> int:
         raise error
 
-    monkeypatch.setattr(
-        cli, "import_module", lambda name: SimpleNamespace(configure=lambda p: None, run=fail)
-    )
+    monkeypatch.setattr(cli, "import_module", lambda name: SimpleNamespace(configure=lambda p: None, run=fail))
     monkeypatch.delenv("PLAYGROUND_DEBUG", raising=False)
     assert cli.main(["play"]) == code
     captured = capsys.readouterr().err
@@ -107,9 +101,7 @@ def test_errors_have_no_traceback(
     assert "Traceback" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(
-    ("text", "seconds"), [("90", 90), ("90s", 90), ("25m", 1500), ("1h30m", 5400), ("1.5h", 5400)]
-)
+@pytest.mark.parametrize(("text", "seconds"), [("90", 90), ("90s", 90), ("25m", 1500), ("1h30m", 5400), ("1.5h", 5400)])
 def test_budgets(text: str, seconds: float) -> None:
     assert parse_budget("--budget", text) == seconds
 

@@ -32,9 +32,7 @@ TIMINGS = (
 
 def play(out: Path, frames: int = 30, seed: int = 0, video: bool = False) -> dict[str, object]:
     session = make_session(seed=seed)
-    return play_headless(
-        session, make_policy("sticky", session.world.actions, seed), frames, out, FACTS, video
-    )
+    return play_headless(session, make_policy("sticky", session.world.actions, seed), frames, out, FACTS, video)
 
 
 def test_folder_has_everything(tmp_path: Path) -> None:

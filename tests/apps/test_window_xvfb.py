@@ -16,9 +16,7 @@ import pytest
 
 pytest.importorskip("pygame")
 ROOT = Path(__file__).resolve().parents[2]
-needs_xvfb = pytest.mark.skipif(
-    not (shutil.which("Xvfb") and shutil.which("xdotool")), reason="needs Xvfb and xdotool"
-)
+needs_xvfb = pytest.mark.skipif(not (shutil.which("Xvfb") and shutil.which("xdotool")), reason="needs Xvfb and xdotool")
 
 
 @pytest.fixture(scope="module")

@@ -114,26 +114,18 @@ def test_public_functions_are_typed(path: Path) -> None:
 def test_no_global_seeding_and_no_pickles(path: Path) -> None:
     for node in ast.walk(_tree(path)):
         if isinstance(node, ast.Import | ast.ImportFrom):
-            modules = (
-                [alias.name for alias in node.names] if isinstance(node, ast.Import) else [node.module or ""]
-            )
-            assert not {"pickle", "dill", "joblib"} & set(modules), (
-                f"{_name(path)}:{node.lineno} imports a pickler"
-            )
+            modules = [alias.name for alias in node.names] if isinstance(node, ast.Import) else [node.module or ""]
+            assert not {"pickle", "dill", "joblib"} & set(modules), f"{_name(path)}:{node.lineno} imports a pickler"
         if not isinstance(node, ast.Call):
             continue
         called = _dotted(node.func)
         assert called not in GLOBAL_SEEDING, f"{_name(path)}:{node.lineno} {called}: pass a generator instead"
         if called == "torch.load":
             safe = any(k.arg == "weights_only" and ast.unparse(k.value) == "True" for k in node.keywords)
-            assert safe, (
-                f"{_name(path)}:{node.lineno} torch.load without weights_only=True runs code from the file"
-            )
+            assert safe, f"{_name(path)}:{node.lineno} torch.load without weights_only=True runs code from the file"
         if called in ("np.load", "numpy.load"):
             unsafe = any(k.arg == "allow_pickle" and ast.unparse(k.value) != "False" for k in node.keywords)
-            assert not unsafe, (
-                f"{_name(path)}:{node.lineno} np.load with allow_pickle runs code from the file"
-            )
+            assert not unsafe, f"{_name(path)}:{node.lineno} np.load with allow_pickle runs code from the file"
 
 
 @every_library_file

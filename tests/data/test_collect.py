@@ -25,6 +25,7 @@ EPISODE = 7
 class CounterCollector:
     """A world whose frame shows the stream, the step of the episode and the action that produced it."""
 
+    version = 1
     fps = 5.0
     action_names = ["a", "b", "c", "d"]
     captions = ["counting"]
@@ -147,6 +148,13 @@ def test_bad_numbers_are_refused(tmp_path: Path, changes: dict[str, int], messag
     with pytest.raises(PlaygroundError, match=message):
         run(tmp_path / "new", **changes)
     assert not (tmp_path / "new").exists()
+
+
+def test_another_version_of_the_play_is_not_mixed_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run(tmp_path)
+    monkeypatch.setattr(CounterCollector, "version", 2)
+    with pytest.raises(PlaygroundError, match="'collector_version' is 1, not 2"):
+        run(tmp_path)
 
 
 def test_another_dataset_is_not_overwritten(tmp_path: Path) -> None:

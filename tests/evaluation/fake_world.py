@@ -86,10 +86,7 @@ class ScrollReader:
     def infer(self, frames_BTHWC: torch.Tensor) -> torch.Tensor:
         frames = frames_BTHWC.int()
         errors = torch.stack(
-            [
-                (torch.roll(frames[:, :-1], step, 3) - frames[:, 1:]).abs().float().mean(dim=(2, 3, 4))
-                for step in STEPS
-            ]
+            [(torch.roll(frames[:, :-1], step, 3) - frames[:, 1:]).abs().float().mean(dim=(2, 3, 4)) for step in STEPS]
         )
         unknown = torch.full((len(frames), 1), 3)
         return torch.cat([unknown, errors.argmin(dim=0)], dim=1)

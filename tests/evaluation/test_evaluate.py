@@ -86,9 +86,7 @@ def test_survival_tells_a_lasting_world_from_one_that_dissolves() -> None:
 
 
 def test_held_rows_share_their_noise() -> None:
-    clips = rollouts.hold(
-        FakeWorld(ScrollDynamics("freeze", noise=9.0)), picture()[None], [0, 1, 2], 4, seed=3
-    )
+    clips = rollouts.hold(FakeWorld(ScrollDynamics("freeze", noise=9.0)), picture()[None], [0, 1, 2], 4, seed=3)
     assert clips.shape == (3, 4, SIZE, SIZE, 3)
     assert np.array_equal(clips[0], clips[1])
     assert np.array_equal(clips[0], clips[2])

@@ -10,9 +10,7 @@ from playground.session.controls import Controls
 from tests.session.fake import FakeBook
 
 KEYS = ("left", "right", "up", "down", "space", "#2")
-EVENTS = st.lists(
-    st.tuples(st.sampled_from(["press", "release", "take"]), st.sampled_from(KEYS)), max_size=60
-)
+EVENTS = st.lists(st.tuples(st.sampled_from(["press", "release", "take"]), st.sampled_from(KEYS)), max_size=60)
 
 
 @given(EVENTS)

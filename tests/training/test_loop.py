@@ -25,9 +25,7 @@ from playground.training.schedule import Budget
 
 
 def options(folder: Path, **changes) -> LoopOptions:
-    return LoopOptions(
-        folder, **{"adam_lr": 3e-3, "muon_lr": 3e-3, "checkpoint_every": 5, "log_every": 5, **changes}
-    )
+    return LoopOptions(folder, **{"adam_lr": 3e-3, "muon_lr": 3e-3, "checkpoint_every": 5, "log_every": 5, **changes})
 
 
 def stage(name: str, tiny_data: Path, tiny_preset: Path, out: Path):
@@ -86,9 +84,7 @@ train("tokenizer", preset, [Path(data)], Path(out), steps=100000, resume=True, d
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 def test_a_kill_loses_at_most_one_interval(number, tiny_data, tiny_preset, tmp_path, repository):
-    tiny_preset.write_text(
-        tiny_preset.read_text().replace("steps = 40", "steps = 40\ncheckpoint_every = 10", 1)
-    )
+    tiny_preset.write_text(tiny_preset.read_text().replace("steps = 40", "steps = 40\ncheckpoint_every = 10", 1))
     out = tmp_path / "run"
     env = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(repository)}
     command = [sys.executable, "-c", SCRIPT, str(tiny_data), str(tiny_preset), str(out)]
@@ -105,9 +101,7 @@ def test_a_kill_loses_at_most_one_interval(number, tiny_data, tiny_preset, tmp_p
     reached = read_metrics(metrics)[-1]["step"]
     step, _ = load_checkpoint(checkpoints(out / "tokenizer" / "checkpoints")[-1])
     assert step >= reached - 10
-    result = train(
-        "tokenizer", str(tiny_preset), [tiny_data], out, steps=step + 5, resume=True, progress=False
-    )
+    result = train("tokenizer", str(tiny_preset), [tiny_data], out, steps=step + 5, resume=True, progress=False)
     assert result["tokenizer"].finished
     assert result["tokenizer"].steps == step + 5
 

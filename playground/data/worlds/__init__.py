@@ -41,6 +41,7 @@ class Collector(Protocol):
     """What ``collect`` needs from a source world.
 
     Attributes:
+        version: raised whenever the same seed gives other frames or actions than before.
         fps: frames per second at which a person would play the source.
         action_names: name of each action id.
         captions: text of each caption id.
@@ -50,6 +51,7 @@ class Collector(Protocol):
         streams_per_rollout: how many streams one rollout plays side by side at most.
     """
 
+    version: int
     fps: float
     action_names: list[str]
     captions: list[str]

@@ -56,6 +56,7 @@ class CoinrunCollector:
             is not the slow part, otherwise one a core.
     """
 
+    version = 2
     fps = 15.0
     streams_per_rollout = 16
     licence = (

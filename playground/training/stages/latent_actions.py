@@ -68,9 +68,7 @@ class LatentActionStage:
         metrics = code_metrics(codes, count)
         if (labels >= 0).any():
             metrics["label_purity"] = purity(codes[labels >= 0], labels[labels >= 0])
-        return contact_sheet(
-            [self._row(clips.frames_BTHWC[:, -2:], codes == code) for code in range(count)]
-        ), metrics
+        return contact_sheet([self._row(clips.frames_BTHWC[:, -2:], codes == code) for code in range(count)]), metrics
 
     def alarms(self, metrics: dict[str, float]) -> list[str]:
         """Dead codes, or one code for everything."""
