@@ -52,12 +52,7 @@ def collect(
     Raises:
         PlaygroundError: unknown source, split or option, too little disk space, or a folder with other data.
     """
-    if frames < 1:
-        raise PlaygroundError(f"--frames must be 1 or more, got {frames}")
-    if not 1 <= size <= MAX_FRAME_SIZE:
-        raise PlaygroundError(f"--size must be 1..{MAX_FRAME_SIZE} pixels, got {size}")
-    if seed < 0:
-        raise PlaygroundError(f"--seed must be 0 or more, got {seed}")
+    _check_numbers(frames, size, seed)
     collector: Collector = COLLECTORS.get(source)(size=size, split=split, options=options or {})
     info = DatasetInfo(
         source=source,
@@ -106,6 +101,15 @@ def check_disk(folder: Path, frames: int, size: int) -> None:
             f"{frames} frames of {size} px need {needed / 1e9:.2f} GB, but {place} has {free / 1e9:.2f} GB free; "
             "free some space, choose another --out or ask for fewer --frames"
         )
+
+
+def _check_numbers(frames: int, size: int, seed: int) -> None:
+    if frames < 1:
+        raise PlaygroundError(f"--frames must be 1 or more, got {frames}")
+    if not 1 <= size <= MAX_FRAME_SIZE:
+        raise PlaygroundError(f"--size must be 1..{MAX_FRAME_SIZE} pixels, got {size}")
+    if seed < 0:
+        raise PlaygroundError(f"--seed must be 0 or more, got {seed}")
 
 
 def _collect_missing(
