@@ -10,6 +10,8 @@ import torch
 
 from tests.tiny_data import make_tiny_dataset
 
+LATENT_MODEL = "[latent_actions.model]\ninput_size = 16\nwidths = [16, 32]"
+
 PRESET = """
 frame_size = 16
 [tokenizer]
@@ -64,5 +66,5 @@ def tiny_data(tmp_path_factory) -> Path:
 @pytest.fixture
 def tiny_preset(tmp_path) -> Path:
     path = tmp_path / "tiny.toml"
-    path.write_text(PRESET.format(source="label", latent_model=""))
+    path.write_text(PRESET.format(source="label", latent_model=LATENT_MODEL))
     return path

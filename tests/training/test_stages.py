@@ -37,7 +37,6 @@ def test_tokenizer_and_dynamics_learn_from_labels(tiny_data, tiny_preset, tmp_pa
 
 
 def test_all_three_stages_share_a_time_budget(tiny_data, tiny_preset, tmp_path):
-    pytest.importorskip("latent_actions.model")
     tiny_preset.write_text(tiny_preset.read_text().replace('"label"', '"latent"'))
     out = tmp_path / "run"
     results = train("all", str(tiny_preset), [tiny_data], out, budget_seconds=9, device="cpu", progress=False)
