@@ -16,7 +16,7 @@ DIRECTIONS = ("left", "right", "up", "down")
 LABELLED_FRAMES = 200
 """Labelled frames that calibration may look at; a person could label as many by hand."""
 PAIRS_PER_CODE = 40
-MAX_SHIFT = 8
+MAX_SHIFT = 12
 
 
 def write_action_book(
@@ -51,13 +51,14 @@ def code_motion(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Mean motion of the picture under each code, (codes, 2) pixels right and down, and how often codes occur."""
     motion = np.zeros((num_codes, 2))
+    reach = min(MAX_SHIFT, dataset.info.size // 8)
     counts = np.bincount(codes[codes >= 0], minlength=num_codes)
     for code in np.flatnonzero(counts):
         places = np.flatnonzero(codes == code)
         shifts = []
         for place in rng.choice(places, min(PAIRS_PER_CODE, len(places)), replace=False):
             before, after = dataset.frames(int(place) - 1, int(place) + 1)
-            shifts.append(dominant_shift(before, after, MAX_SHIFT))
+            shifts.append(dominant_shift(before, after, reach))
         motion[code] = np.mean(shifts, axis=0)
     return motion, counts
 
