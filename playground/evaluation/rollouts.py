@@ -113,14 +113,15 @@ def play(
 ) -> np.ndarray:
     """Generate one frame for every column of ``actions_BT`` and return them, uint8 ``(B, T, H, W, C)``.
 
-    The state is advanced in place; clone it first to play several arms from it.
+    Frames are drawn with the world's own sampling defaults (steps, temperature), as a player gets them. The state is
+    advanced in place; clone it first to play several arms from it.
     """
     generators = row_generators(seed, actions_BT.shape[0])
-    steps = world.sampling.get("steps") if world.sampling else None
+    sampling = {name: value for name, value in world.sampling.items() if value is not None}
     frames = []
     for t in range(actions_BT.shape[1]):
         action_B = torch.from_numpy(np.ascontiguousarray(actions_BT[:, t]).astype(np.int64))
-        codes, written = world.dynamics.generate(state, action_B, None, generators, steps)
+        codes, written = world.dynamics.generate(state, action_B, None, generators, **sampling)
         state.write(written)
         frames.append(decode(world, codes[:, None])[:, 0])
         if on_frame is not None:

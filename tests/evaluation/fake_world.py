@@ -66,7 +66,7 @@ class ScrollDynamics:
     def observe(self, state, codes, action_B, prompt_BP, generators, run=None):
         return codes
 
-    def generate(self, state, action_B, prompt_BP, generators, steps, run=None):
+    def generate(self, state, action_B, prompt_BP, generators, steps=None, run=None):
         frames = state.codes.reshape(-1, SIZE, SIZE, 3)
         moved = []
         for frame, action, generator in zip(frames, action_B.tolist(), generators, strict=True):
