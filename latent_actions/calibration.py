@@ -23,6 +23,9 @@ KEYS: dict[str, tuple[str, ...]] = {
 }
 """Keys that a player expects for the usual names of actions."""
 
+DIRECTIONS = {"right": (-1.0, 0.0), "left": (1.0, 0.0), "up": (0.0, 1.0), "down": (0.0, -1.0)}
+"""Motion of the picture, right and down, when the player goes that way and the camera follows."""
+
 
 def calibrate(
     labels: np.ndarray,
@@ -68,12 +71,18 @@ def calibrate(
         least = 0.1 if lift[label].argmax() == noop else 0.0
         if moving.max() > least and name != "noop":
             best[label] = int(moving.argmax())
+    named: dict[int, str] = {}
+    if motion is not None:  # a direction that no label stands for, such as falling, may still have a code of its own
+        taken = {noop, *best.values(), *np.flatnonzero(usual == 0).tolist()}
+        missing = [name for name in DIRECTIONS if name not in {action_names[label] for label in best}]
+        named = _name_by_motion(motion, missing, taken, least=1.0)
     entries = []
     for code in range(num_codes):
         mine = [label for label, chosen in best.items() if chosen == code and code != noop]
         mine.sort(key=lambda label: (-lift[label, code], label))
-        keys = [key for label in mine for key in KEYS.get(action_names[label], ())]
-        name = "noop" if code == noop else action_names[mine[0]] if mine else f"action {code + 1}"
+        names = [action_names[label] for label in mine] or ([named[code]] if code in named else [])
+        keys = [key for known in names for key in KEYS.get(known, ())]
+        name = "noop" if code == noop else names[0] if names else f"action {code + 1}"
         entries.append({"code": code, "name": name, "keys": keys, "noop": code == noop})
     return entries
 
@@ -92,18 +101,23 @@ def calibrate_from_motion(motion: np.ndarray, counts: np.ndarray) -> list[dict[s
     used = counts > 0
     strength = np.where(used, np.linalg.norm(motion, axis=1), np.inf)
     noop = int(strength.argmin())
-    wanted = {"right": (-1.0, 0.0), "left": (1.0, 0.0), "up": (0.0, 1.0), "down": (0.0, -1.0)}
-    named: dict[int, str] = {}
-    for name, direction in wanted.items():
-        along = motion @ np.array(direction)
-        score = np.where(used, along - np.abs(motion @ np.array(direction[::-1])), -np.inf)
-        for taken in (noop, *named):
-            score[taken] = -np.inf
-        code = int(score.argmax())
-        if score[code] > 0.25:
-            named[code] = name
+    taken = {noop, *np.flatnonzero(~used).tolist()}
+    named = _name_by_motion(motion, list(DIRECTIONS), taken, least=0.25)
     entries = []
     for code in range(len(counts)):
         name = "noop" if code == noop else named.get(code, f"action {code + 1}")
         entries.append({"code": code, "name": name, "keys": list(KEYS.get(name, ())), "noop": code == noop})
     return entries
+
+
+def _name_by_motion(motion: np.ndarray, names: list[str], taken: set[int], least: float) -> dict[int, str]:
+    """Give each named direction the free code that moves the picture most clearly against it, if any does."""
+    named: dict[int, str] = {}
+    for name in names:
+        direction = np.array(DIRECTIONS[name])
+        score = motion @ direction - np.abs(motion @ direction[::-1])
+        score[sorted({*taken, *named})] = -np.inf
+        code = int(score.argmax())
+        if score[code] > least:
+            named[code] = name
+    return named

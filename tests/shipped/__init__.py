@@ -1,0 +1,1 @@
+"""Tests of the worlds that ship with the project."""
