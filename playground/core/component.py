@@ -89,16 +89,27 @@ def load_component(registry: Registry, folder: Path | str) -> Any:
     version = data.pop("version")
     if version != cls.version:
         raise PlaygroundError(f"{path}: version {version} cannot be read; this program reads version {cls.version}")
-    component = cls(config_from_dict(cls.Config, data, str(path)))
-    _load_weights(component, folder)
+    config = config_from_dict(cls.Config, data, str(path))
+    loaded = _read_weights(_shapes(cls, config, path), folder)
+    component = cls(config)
+    component.load_state_dict(loaded, strict=True)
     return component.eval()
 
 
-def _load_weights(component: Component, folder: Path) -> None:
+def _shapes(cls: type[Component], config: Any, path: Path) -> dict[str, torch.Tensor]:
+    """Names and shapes of the component's tensors without their memory, so that a made-up size costs nothing."""
+    try:
+        with torch.device("meta"):
+            return cls(config).state_dict()
+    except (RuntimeError, OverflowError) as error:
+        reason = str(error).splitlines()[0]
+        raise PlaygroundError(f"{path}: no model can be built from these sizes ({reason})") from error
+
+
+def _read_weights(wanted: dict[str, torch.Tensor], folder: Path) -> dict[str, torch.Tensor]:
     files = sorted(folder.glob("model*.safetensors"))
     if not files:
         raise PlaygroundError(f"{folder}: model.safetensors is missing; get the folder again")
-    wanted = component.state_dict()
     loaded: dict[str, torch.Tensor] = {}
     for path in files:
         try:
@@ -118,4 +129,4 @@ def _load_weights(component: Component, folder: Path) -> None:
                 f" config.json asks for {tuple(tensor.shape)}"
             )
         loaded[name] = loaded[name].to(tensor.dtype)
-    component.load_state_dict(loaded, strict=True)
+    return loaded

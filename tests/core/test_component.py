@@ -15,8 +15,10 @@ from torch import nn
 
 from playground.core import component as component_module
 from playground.core.component import Component, load_component, save_component
+from playground.core.config import read_json, write_json
 from playground.core.errors import PlaygroundError
-from playground.core.registry import Registry
+from playground.core.registry import TOKENIZERS, Registry
+from tokenizer.config import TokenizerConfig
 
 PARTS = Registry("toy part", {})
 
@@ -159,3 +161,12 @@ def test_damage_is_one_clear_line(folder: Path, case: str) -> None:
     with pytest.raises(PlaygroundError, match=message) as caught:
         load_component(PARTS, folder)
     assert "\n" not in str(caught.value)
+
+
+def test_made_up_sizes_cost_nothing(tmp_path: Path) -> None:
+    model = TOKENIZERS.get("autoencoder")(TokenizerConfig(encoder_widths=(8, 8, 8), decoder_widths=(8, 8, 8)))
+    save_component(model, tmp_path)
+    data = read_json(tmp_path / "config.json")
+    write_json(tmp_path / "config.json", {**data, "channels": 10**9})
+    with pytest.raises(PlaygroundError, match=r"to_latent.weight.*config.json asks for|no model can be built"):
+        load_component(TOKENIZERS, tmp_path)
