@@ -23,6 +23,7 @@ from playground.core.config import write_json
 from playground.core.errors import PlaygroundError
 from playground.core.sampling import make_generator
 from playground.training.checkpoint import checkpoints, load_checkpoint, save_checkpoint
+from playground.training.distributed import ALONE, Peers
 from playground.training.ema import ExponentialMovingAverage
 from playground.training.metrics import MetricsLog, ProgressBar
 from playground.training.optim import build_optimizer
@@ -86,10 +87,11 @@ class StageResult:
     metrics: dict[str, float]
 
 
-def train_stage(stage: Stage, options: LoopOptions, budget: Budget) -> StageResult:
+def train_stage(stage: Stage, options: LoopOptions, budget: Budget, peers: Peers = ALONE) -> StageResult:
     """Train ``stage`` until its budget is used or the process is asked to stop (SIGTERM, Ctrl-C).
 
-    Writes checkpoints, metrics, contact sheets and, at the end, the averaged weights as ``folder/export``.
+    Writes checkpoints, metrics, contact sheets and, at the end, the averaged weights as ``folder/export``. Among
+    several processes only the first one writes; its clock counts, and all stop when one of them is asked to.
 
     Raises:
         PlaygroundError: a checkpoint that cannot be used, or a loss that is no number any more.
@@ -97,21 +99,22 @@ def train_stage(stage: Stage, options: LoopOptions, budget: Budget) -> StageResu
     # Models may draw from the process-wide stream (dropout, re-seeding): give the run its own and put the
     # old one back.
     with torch.random.fork_rng(devices=[]):
-        torch.random.default_generator.manual_seed(options.seed)
-        return Trainer(stage, options, budget).run()
+        torch.random.default_generator.manual_seed(peers.seed(options.seed))
+        return Trainer(stage, options, budget, peers).run()
 
 
 class Trainer:
     """State of one stage while it trains."""
 
-    def __init__(self, stage: Stage, options: LoopOptions, budget: Budget) -> None:
+    def __init__(self, stage: Stage, options: LoopOptions, budget: Budget, peers: Peers = ALONE) -> None:
         """Put the model on its device, build optimiser and average, continue from a checkpoint if asked."""
-        self.stage, self.options, self.budget = stage, options, budget
+        self.stage, self.options, self.budget, self.peers = stage, options, budget, peers
         self.model = stage.model.to(options.device).train()
+        peers.copy_from_first(self.model)
         self.ema = ExponentialMovingAverage(self.model, options.ema)
         self.optimizer = build_optimizer(self.model, options.adam_lr, options.muon_lr, options.weight_decay)
-        self.generator = make_generator(options.seed, options.device)
-        self.rng = np.random.default_rng(options.seed)
+        self.generator = make_generator(peers.seed(options.seed), options.device)
+        self.rng = np.random.default_rng(peers.seed(options.seed))
         self.rng_state: dict[str, Any] = self.rng.bit_generator.state
         self.step = 0
         self.step_seconds = 0.0
@@ -122,26 +125,30 @@ class Trainer:
             self._resume()
         elif checkpoints(options.folder / "checkpoints"):
             raise PlaygroundError(f"{options.folder} already holds a run; add --resume or choose another --out")
+        if peers.any(peers.agree(self.step) != self.step):
+            raise PlaygroundError(f"the processes see different checkpoints; {options.folder} must be a shared folder")
         if options.device.startswith("cuda"):
             compile_model(self.model)
 
     def run(self) -> StageResult:
         """Train to the end of the budget; see :func:`train_stage`."""
         options = self.options
-        self.log = MetricsLog(options.folder, self.step)
-        self.bar = ProgressBar(self.stage.name, self.budget.steps, self.budget.seconds, options.progress)
+        self.log = MetricsLog(options.folder, self.step) if self.peers.first else None
+        self.bar = ProgressBar(
+            self.stage.name, self.budget.steps, self.budget.seconds, options.progress and self.peers.first
+        )
         self.batches = Prefetcher(self.stage.sample, self.rng)
         self._mark = (self.step, time.perf_counter(), 0.0)
         saved = time.monotonic()
         try:
             with self._signals():
-                while not self._stop and not self.budget.spent(self.step, self.step_seconds):
+                while self._goes_on():
                     self._train_step()
                     if self.step % options.log_every == 0:
                         self._write_metrics()
-                    if self.step % options.inspect_every == 0:
+                    if self.peers.first and self.step % options.inspect_every == 0:
                         self._inspect()
-                    if self._checkpoint_due(saved):
+                    if self.peers.first and self._checkpoint_due(saved):
                         self._save()
                         saved = time.monotonic()
                     self._stop |= options.stop_after is not None and self.step >= options.stop_after
@@ -149,22 +156,32 @@ class Trainer:
         finally:
             self.batches.close()
             self.bar.close()
-            self.log.close()
+            if self.log is not None:
+                self.log.close()
+
+    def _goes_on(self) -> bool:
+        """Whether there is another step; the same answer in every process, else some would wait for ever."""
+        self._stop = self.peers.any(self._stop)
+        return not self._stop and not self.peers.agree(self.budget.spent(self.step, self.step_seconds))
 
     def _train_step(self) -> None:
         start = time.perf_counter()
         arrays, self.rng_state = self.batches.next()
         batch = to_device(arrays, self.options.device)
-        progress = self.budget.progress(self.step, self.step_seconds)
+        progress = self.peers.agree(self.budget.progress(self.step, self.step_seconds))
         self.optimizer.set_scale(learning_rate_scale(progress))
         with autocast(self.options.device, self.options.bfloat16):
             losses = self.stage.loss(batch, self.generator, progress)
         self.optimizer.zero_grad(set_to_none=True)
         losses["loss"].backward()
+        self.peers.average_gradients(self.model)
         norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.options.clip)
         self.optimizer.step()
         self.ema.update(self.model)
-        extra = {name: torch.tensor(float(value)) for name, value in self.stage.after_step().items()}
+        kept_up = self.stage.after_step()
+        if kept_up and self.peers.any(any(kept_up.values())):
+            self.peers.copy_from_first(self.model)
+        extra = {name: torch.tensor(float(value)) for name, value in kept_up.items()}
         self._pending.append({name: value.detach() for name, value in {**losses, "grad_norm": norm, **extra}.items()})
         self.step += 1
         took = time.perf_counter() - start
@@ -184,11 +201,12 @@ class Trainer:
         step, clock, waited = self._mark
         now = time.perf_counter()
         wall = max(now - clock, 1e-9)
-        means["frames_per_s"] = (self.step - step) * self.stage.frames_per_step / wall
+        means["frames_per_s"] = (self.step - step) * self.stage.frames_per_step * self.peers.count / wall
         means["data_wait"] = (self.batches.waited - waited) / wall
         self._mark = (self.step, now, self.batches.waited)
         self.metrics = means
-        self._report(means)
+        if self.peers.first:
+            self._report(means)
 
     def _report(self, metrics: dict[str, float]) -> None:
         seconds = self.budget.used()
@@ -205,7 +223,8 @@ class Trainer:
             line["alarms"] = warnings
             for warning in warnings:
                 LOGGER.warning("%s, step %d: %s", self.stage.name, self.step, warning)
-        self.log.write(line)
+        if self.log is not None:
+            self.log.write(line)
         self.bar.update(self.step, seconds, self.metrics)
 
     def _inspect(self) -> None:
@@ -228,10 +247,12 @@ class Trainer:
 
     def _finish(self) -> StageResult:
         self._write_metrics()
-        self._save()
-        finished = self.budget.spent(self.step, self.step_seconds) and not self._stop
+        if self.peers.first:
+            self._save()
+        spent = self.budget.spent(self.step, self.step_seconds) and not self._stop
+        finished = bool(self.peers.agree(spent))
         result = StageResult(finished, self.step, self.budget.used(), self.metrics)
-        if finished:
+        if finished and self.peers.first:
             self._inspect()
             result = StageResult(True, self.step, result.seconds, self.metrics)
             summary = {
@@ -241,6 +262,7 @@ class Trainer:
                 "metrics": self.metrics,
             }
             write_json(self.options.folder / "done.json", summary)
+        self.peers.barrier()  # the others must not look for the export before it is there
         return result
 
     def _checkpoint_due(self, saved: float) -> bool:
@@ -282,13 +304,20 @@ class Trainer:
             raise PlaygroundError(
                 f"{found[-1]} does not fit this run ({reason}); resume with the preset it was started with"
             ) from error
+        if not self.peers.first:
+            seed = self.peers.seed(self.options.seed, self.step)
+            self.generator.manual_seed(seed)
+            torch.random.default_generator.manual_seed(seed)
+            self.rng = np.random.default_rng(seed)
+            self.rng_state = self.rng.bit_generator.state
 
     @contextlib.contextmanager
     def _signals(self) -> Iterator[None]:
         """Turn the first SIGTERM or Ctrl-C into a clean stop after the current step."""
 
         def ask(number: int, frame: Any) -> None:
-            if self._stop and number == signal.SIGINT:
+            # A launcher passes on the Ctrl-C that its processes have got already.
+            if self._stop and number == signal.SIGINT and self.peers.count == 1:
                 raise KeyboardInterrupt
             self._stop = True
 

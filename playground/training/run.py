@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +13,12 @@ import torch
 
 from playground.core.component import Component, load_component
 from playground.core.config import config_from_dict, config_to_dict, read_json, write_json
-from playground.core.device import pick_device, prepare_training
+from playground.core.device import physical_cores, pick_device, prepare_training
 from playground.core.errors import PlaygroundError, suggest
 from playground.core.registry import DYNAMICS, LATENT_ACTION_MODELS, TEXT_ENCODERS, TOKENIZERS, Registry
 from playground.data.dataset import ClipDataset
 from playground.training.book import write_action_book
+from playground.training.distributed import ALONE, Peers, find_peers
 from playground.training.estimate import estimate_stage
 from playground.training.loop import LoopOptions, StageResult, train_stage
 from playground.training.presets import Preset, StagePreset, load_preset, preset_from_dict
@@ -42,6 +43,7 @@ class Run:
     resume: bool
     init: Path | None
     progress: bool
+    peers: Peers = ALONE
 
 
 def train(
@@ -58,6 +60,9 @@ def train(
     progress: bool = True,
 ) -> dict[str, StageResult]:
     """Train one stage, or all three one after the other.
+
+    Started by ``torchrun`` or ``accelerate launch``, the processes train together: each draws batches of its own, so
+    that a step sees the preset's batch once a process.
 
     Args:
         stage: ``tokenizer``, ``latent-actions``, ``dynamics`` or ``all``.
@@ -82,8 +87,10 @@ def train(
         raise PlaygroundError(f"unknown stage {stage!r}.{suggest(stage, STAGES)} Known: {', '.join(STAGES)}, all.")
     if budget_seconds is not None and budget_seconds <= 0:
         raise PlaygroundError(f"the budget is {budget_seconds} seconds; give a time above zero")
-    prepare_training()
-    run = open_run(preset, data, out, resume, seed, init, device, progress)
+    peers = find_peers(pick_device(device))
+    prepare_training(None if peers.count == 1 else max(1, physical_cores() // peers.local_count))
+    with peers.first_then_others():
+        run = open_run(preset, data, out, resume, seed, init, device, progress, peers)
     names = STAGES if stage == "all" else (stage,)
     shares = {name: run.preset.stage(name).budget_share for name in names}
     results: dict[str, StageResult] = {}
@@ -104,6 +111,7 @@ def open_run(
     init: Path | None,
     device: str,
     progress: bool,
+    peers: Peers = ALONE,
 ) -> Run:
     """Read the preset and keep it with the data folders and the seed in ``out/run.json``.
 
@@ -120,9 +128,11 @@ def open_run(
             )
         resolved, seed = earlier, int(saved.get("seed", seed))
     folders = [Path(folder).absolute() for folder in data]
-    out.mkdir(parents=True, exist_ok=True)
-    write_json(path, {"preset": config_to_dict(resolved), "data": [str(f) for f in folders], "seed": seed})
-    return Run(resolved, folders, out, seed, pick_device(device), resume, init, progress)
+    if peers.first:
+        out.mkdir(parents=True, exist_ok=True)
+        write_json(path, {"preset": config_to_dict(resolved), "data": [str(f) for f in folders], "seed": seed})
+    chosen = peers.device(pick_device(device))
+    return Run(resolved, folders, out, seed, chosen, resume, init, progress and peers.first, peers)
 
 
 def train_one(run: Run, name: str, seconds: float | None, steps: int | None) -> StageResult:
@@ -146,11 +156,14 @@ def train_one(run: Run, name: str, seconds: float | None, steps: int | None) -> 
         inspect_every=recipe.inspect_every,
         progress=run.progress,
     )
-    stage = BUILDERS[name](run, recipe)
+    with run.peers.first_then_others():
+        stage = BUILDERS[name](run, recipe)
     if run.progress:
-        LOGGER.info("%s", estimate_stage(stage, budget, run.device).line(name))
-    result = train_stage(stage, options, budget)
-    if name == "dynamics" and result.finished:
+        estimate = estimate_stage(stage, budget, run.device)
+        estimate = replace(estimate, frames_per_s=estimate.frames_per_s * run.peers.count)
+        LOGGER.info("%s", estimate.line(name))
+    result = train_stage(stage, options, budget, run.peers)
+    if name == "dynamics" and result.finished and run.peers.first:
         dataset = open_dataset(run, recipe.window, 0.0)
         actions_T, count = find_actions(run, recipe, dataset)
         write_action_book(run.out / "actions.json", dataset, actions_T, count, recipe.source_actions, run.seed)
