@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from playground.core.registry import DYNAMICS, LATENT_ACTION_MODELS, TOKENIZERS
 from playground.data.dataset import ClipDataset
 from playground.data.format import load_info
 from playground.evaluation.card import model_card
+from playground.evaluation.metrics import dominant_shift
 from playground.world.actions import ActionBook
 from playground.world.bundle import save_world
 
@@ -22,6 +24,9 @@ WEIGHTS_LICENCE = "Apache-2.0"
 
 PROMPT_FRAMES = 4
 """Consecutive frames in a prompt: enough to show which way things move."""
+
+ROOM_FRAMES = 32
+"""True frames after a prompt that show whether there is room to move both ways."""
 
 _CANDIDATES = 256
 
@@ -54,7 +59,7 @@ def pack(
     actions = ActionBook.load(run / "actions.json")
     trained = [Path(folder) for folder in facts.get("data", [])]
     sources = prompt_source([Path(folder) for folder in data] if data else trained)
-    clips = choose_prompts(ClipDataset(sources, length=PROMPT_FRAMES), prompts)
+    clips = choose_prompts(_prompt_clips(sources), prompts)
     info, datasets = load_info(sources[0]), data_facts(trained, "training") + data_facts(sources, "prompts")
     statement = "; ".join(sorted({f"{row['frames']} frames of {_described(row)}" for row in data_facts(trained, "")}))
     name = name or out.resolve().name
@@ -85,6 +90,13 @@ def pack(
     )
 
 
+def _prompt_clips(folders: list[Path]) -> ClipDataset:
+    """Clips that show the room around a prompt, or bare prompts where all episodes are shorter."""
+    with contextlib.suppress(PlaygroundError):
+        return ClipDataset(folders, length=PROMPT_FRAMES + ROOM_FRAMES)
+    return ClipDataset(folders, length=PROMPT_FRAMES)
+
+
 def _described(row: dict[str, Any]) -> str:
     options = ", ".join(f"{key} {value}" for key, value in sorted(row["options"].items()))
     return f"{row['source']}, split {row['split']}" + (f" ({options})" if options else "")
@@ -93,18 +105,19 @@ def _described(row: dict[str, Any]) -> str:
 def choose_prompts(dataset: Any, count: int) -> list[np.ndarray]:
     """Pick varied clips to start a world from, uint8 ``(T, H, W, 3)`` each, the same ones every time.
 
-    Of clips spread over the dataset the half with more motion stays (where something can be steered); from
-    these each next pick is the one whose first picture is farthest from all earlier picks.
+    Of clips spread over the dataset the sixteenth with the most room to move stays: where the true player went
+    both ways soon after. From these each next pick is the one whose first picture is farthest from all earlier ones.
 
     Args:
-        dataset: a ``ClipDataset`` of clips of the wanted length.
+        dataset: a ``ClipDataset`` of clips of ``PROMPT_FRAMES + ROOM_FRAMES`` frames; shorter ones say nothing of
+            the room, and all of them stay.
         count: how many; fewer when the dataset has fewer clips.
     """
     picks = np.unique(np.linspace(0, len(dataset) - 1, min(_CANDIDATES, len(dataset))).astype(np.int64))
     clips = np.stack([np.asarray(dataset.window(int(index)).frames_BTHWC)[0] for index in picks])
-    change = np.abs(np.diff(clips.astype(np.int16), axis=1)).mean(axis=(1, 2, 3, 4))
-    lively = np.argsort(-change, kind="stable")[: max(min(count, len(clips)), len(clips) // 2)]
-    clips = clips[np.sort(lively)]
+    room = np.array([room_to_move(clip[PROMPT_FRAMES - 1 :]) for clip in clips])
+    least = np.sort(room)[-max(min(count, len(clips)), len(clips) // 16)]
+    clips = clips[room >= least, :PROMPT_FRAMES]
     looks = _thumbnails(clips[:, 0])
     chosen = [int(np.argmin(((looks - looks.mean(axis=0)) ** 2).sum(axis=1)))]
     while len(chosen) < min(count, len(clips)):
@@ -112,6 +125,14 @@ def choose_prompts(dataset: Any, count: int) -> list[np.ndarray]:
         distance[chosen] = -1.0
         chosen.append(int(np.argmax(distance)))
     return [clips[index] for index in chosen]
+
+
+def room_to_move(clip_THWC: np.ndarray) -> float:
+    """How far the picture scrolls to its lesser side from the first frame on, pixels; 0 if only one way is open."""
+    reach = min(6, clip_THWC.shape[1] // 8)
+    steps = [dominant_shift(a, b, reach)[0] for a, b in zip(clip_THWC[:-1], clip_THWC[1:], strict=True)]
+    place = np.cumsum([0.0, *steps])
+    return float(min(place.max(), -place.min()))
 
 
 def prompt_source(folders: Sequence[Path]) -> list[Path]:
