@@ -29,7 +29,7 @@ from playground.training.metrics import MetricsLog, ProgressBar
 from playground.training.optim import build_optimizer
 from playground.training.precision import autocast
 from playground.training.prefetch import Prefetcher
-from playground.training.schedule import Budget, learning_rate_scale
+from playground.training.schedule import WARM_UP_STEPS, Budget, learning_rate_scale
 from playground.training.sheets import save_sheet
 from playground.training.stages.base import Stage
 
@@ -169,7 +169,10 @@ class Trainer:
         arrays, self.rng_state = self.batches.next()
         batch = to_device(arrays, self.options.device)
         progress = self.peers.agree(self.budget.progress(self.step, self.step_seconds))
-        self.optimizer.set_scale(learning_rate_scale(progress))
+        scale = learning_rate_scale(progress)
+        if self.budget.seconds is not None:
+            scale *= min(1.0, (self.step + 1) / WARM_UP_STEPS)
+        self.optimizer.set_scale(scale)
         with autocast(self.options.device, self.options.bfloat16):
             losses = self.stage.loss(batch, self.generator, progress)
         self.optimizer.zero_grad(set_to_none=True)

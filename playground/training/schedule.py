@@ -12,6 +12,10 @@ DECAY_START = 0.75
 WARM_UP = 0.02
 """Share of the budget over which the learning rate rises."""
 
+WARM_UP_STEPS = 50
+"""Least number of steps over which the learning rate rises under a wall-clock budget: on a slow machine 2 % of a short
+budget are a handful of steps, and a tokenizer that starts at its peak rate can get stuck for good."""
+
 
 def learning_rate_scale(progress: float, warm_up: float = WARM_UP, decay_start: float = DECAY_START) -> float:
     """Return the factor on the peak learning rate: linear rise, plateau, then a square-root fall to zero.
