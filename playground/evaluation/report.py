@@ -29,7 +29,10 @@ MEANING: dict[str, str] = {
         "share of generated frames in which the world's own latent action model recognises the held key; "
         "a consistency check, not an independent judge"
     ),
-    "opposite_prompts": "shipped prompts in which held right and held left scroll opposite ways (40 frames)",
+    "opposite_prompts": (
+        "shipped prompts in which held right and held left scroll opposite ways (40 frames);"
+        " packing picks prompts with room both ways"
+    ),
     "opposite_prompts_total": "shipped prompts that were asked",
     "survival_1000": "share of prompts whose picture stays inside the real clips' band after 1,000 frames",
     "frames_evaluated": "true frames that generated ones were compared with",
