@@ -5,11 +5,14 @@ All functions take uint8 frames in [0, 255]; a clip is ``frames_THWC``, a batch 
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 
 PSNR_CEILING = 100.0
 """Value in dB for identical pictures, where the ratio has no finite value."""
 
+_WINDOW, _SIGMA = 11, 1.5
 _LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
 
 
@@ -38,30 +41,42 @@ def psnr(truth: np.ndarray, other: np.ndarray) -> np.ndarray:
         return np.minimum(10.0 * np.log10(255.0**2 / error), PSNR_CEILING)
 
 
-def ssim(truth: np.ndarray, other: np.ndarray, window: int = 7) -> np.ndarray:
-    """Structural similarity on grey values with a flat window, one value a picture.
+def ssim(truth: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """Structural similarity with a Gaussian window of 11 pixels (sigma 1.5), mean over colours, one value a picture.
+
+    Wang and others, "Image quality assessment: from error visibility to structural similarity" (2004), with the
+    constants and the border rule that torchmetrics uses, so that its values are met.
 
     Args:
-        truth: uint8 ``(..., H, W, C)``, H and W at least ``window``.
+        truth: uint8 ``(..., H, W, C)``, H and W at least 11.
         other: uint8, same shape.
-        window: side of the square window in pixels.
 
     Returns:
         float64 ``(...)`` in [-1, 1]; 1 for identical pictures.
 
     Raises:
-        ValueError: the shapes differ or the pictures are not uint8.
+        ValueError: the shapes differ, or the pictures are not uint8 or too small.
     """
     _check_pair(truth, other)
-    a, b = luminance(truth).astype(np.float64), luminance(other).astype(np.float64)
-    mean_a, mean_b = _box(a, window), _box(b, window)
-    variance_a = _box(a * a, window) - mean_a**2
-    variance_b = _box(b * b, window) - mean_b**2
-    covariance = _box(a * b, window) - mean_a * mean_b
+    if min(truth.shape[-3:-1]) < _WINDOW:
+        raise ValueError(f"pictures of {truth.shape[-2]}x{truth.shape[-3]} are too small for a window of {_WINDOW}")
+    flat_a = truth.reshape(-1, *truth.shape[-3:])
+    flat_b = other.reshape(-1, *other.shape[-3:])
+    # In parts: five filtered copies of every picture in double precision would not fit for long videos.
+    parts = [_ssim(flat_a[row : row + 64], flat_b[row : row + 64]) for row in range(0, len(flat_a), 64)]
+    return np.concatenate([np.zeros(0), *parts]).reshape(truth.shape[:-3])
+
+
+def _ssim(truth_BHWC: np.ndarray, other_BHWC: np.ndarray) -> np.ndarray:
+    a, b = (np.moveaxis(pictures, -1, 1).astype(np.float64) for pictures in (truth_BHWC, other_BHWC))
+    mean_a, mean_b = _blur(a), _blur(b)
+    variance_a = _blur(a * a) - mean_a**2
+    variance_b = _blur(b * b) - mean_b**2
+    covariance = _blur(a * b) - mean_a * mean_b
     c1, c2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
     similarity = (2 * mean_a * mean_b + c1) * (2 * covariance + c2)
     similarity /= (mean_a**2 + mean_b**2 + c1) * (variance_a + variance_b + c2)
-    return similarity.mean(axis=(-2, -1))
+    return similarity.mean(axis=(1, 2, 3))
 
 
 def motion(frames_THWC: np.ndarray) -> np.ndarray:
@@ -168,15 +183,23 @@ def _refine(costs: np.ndarray, best: int) -> float:
     return 0.0 if steepest <= 1e-9 else float(np.clip((before - after) / (2 * steepest), -0.5, 0.5))
 
 
-def _box(pictures: np.ndarray, window: int) -> np.ndarray:
-    """Mean over every full ``window`` x ``window`` square of ``(..., H, W)``, by running sums."""
-    for axis in (-1, -2):
-        sums = np.cumsum(pictures, axis=axis)
-        sums = np.concatenate([np.zeros_like(np.take(sums, [0], axis=axis)), sums], axis=axis)
-        size = sums.shape[axis]
-        upper = np.take(sums, range(window, size), axis=axis)
-        pictures = (upper - np.take(sums, range(size - window), axis=axis)) / window
-    return pictures
+def _blur(pictures: np.ndarray) -> np.ndarray:
+    """Gaussian means of ``(..., H, W)``, the picture mirrored beyond its border."""
+    height, width = pictures.shape[-2:]
+    return _band(height) @ pictures @ _band(width).T
+
+
+@functools.lru_cache(maxsize=8)
+def _band(size: int) -> np.ndarray:
+    """The filter along one axis as a matrix ``(size, size)``."""
+    offsets = np.arange(_WINDOW) - _WINDOW // 2
+    kernel = np.exp(-(offsets**2) / (2 * _SIGMA**2))
+    kernel /= kernel.sum()
+    band = np.zeros((size, size))
+    for offset, weight in zip(offsets, kernel, strict=True):
+        mirrored = size - 1 - np.abs(size - 1 - np.abs(np.arange(size) + offset))
+        np.add.at(band, (np.arange(size), mirrored), weight)
+    return band
 
 
 def _check_pair(truth: np.ndarray, other: np.ndarray) -> None:
