@@ -44,6 +44,7 @@ COMMANDS = (
     Command("bench", "apps.cli.bench", "measure how fast a world runs on this machine"),
     Command("doctor", "apps.cli.doctor", "check this installation and say what is missing"),
     Command("collect", "apps.cli.collect", "record training clips from a game", ("playground/data/collect.py",)),
+    Command("import", "apps.cli.import_videos", "make clips of your own videos", ("playground/data/importing/run.py",)),
     Command("data", "apps.cli.data", "look into a folder of training clips", ("playground/data/dataset.py",)),
     Command("train", "apps.cli.train", "train the parts of a world", ("playground/training/run.py",)),
     Command("pack", "apps.cli.pack", "turn a training run into a world", ("playground/training/pack.py",)),
