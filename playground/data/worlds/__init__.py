@@ -44,7 +44,10 @@ class Collector(Protocol):
         version: raised whenever the same seed gives other frames or actions than before.
         fps: frames per second at which a person would play the source.
         action_names: name of each action id.
-        captions: text of each caption id.
+        captions: text of each caption id. A step's id says what is true at its frame; it changes in the middle of an
+            episode when an event happens.
+        paraphrases: for each caption, three to five texts that say the same in other words; ``[]`` or left out for a
+            source without. Training draws among a caption and its paraphrases.
         licence: licence and origin of the pictures.
         options: every option with the value in use.
         seed_range: first level seed of the split and the one after the last; empty when there are no levels.
@@ -55,6 +58,7 @@ class Collector(Protocol):
     fps: float
     action_names: list[str]
     captions: list[str]
+    paraphrases: list[list[str]]
     licence: str
     options: dict[str, Any]
     seed_range: list[int]
