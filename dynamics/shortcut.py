@@ -14,123 +14,65 @@ Legend: B batch, T frames, N latents, C channels, A actions, P prompt dims, L ti
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import ClassVar
 
 import torch
-from einops import rearrange
 from torch import Tensor, nn
 
 from dynamics.config import DynamicsConfig
-from dynamics.trunk import Trunk
-from playground.core.component import Component
+from dynamics.frame import FrameDynamics, FrameNetwork, Run
 from playground.core.errors import PlaygroundError
 from playground.core.nn.ring import RingState, Written
-from playground.core.nn.rope import rotary_angles
 from playground.core.registry import DYNAMICS
 from playground.core.sampling import row_noise
 
-Run = Callable[..., tuple[Tensor, Tensor, Tensor]]
 
-
-class ShortcutNetwork(nn.Module):
-    """The pure step: everything it needs comes in, everything it makes goes out, shapes never change."""
+class ShortcutNetwork(FrameNetwork):
+    """Noisy latents (B, N, C) to clean ones of the same shape."""
 
     def __init__(self, config: DynamicsConfig) -> None:
         """Build the layers that ``config`` describes."""
-        super().__init__()
-        self.grid, self.packing = config.grid, config.packing
+        super().__init__(config)
         packed_channels = config.latent_channels * config.packing**2
-        self.trunk = Trunk(config)
         self.embed = nn.Linear(2 * packed_channels, config.width)
         self.head = nn.Linear(config.width, packed_channels)
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)
 
-    def forward(
-        self,
-        noisy_BNC: Tensor,
-        previous_BNC: Tensor,
-        level_B: Tensor,
-        step_B: Tensor,
-        action_B: Tensor,
-        prompt_BP: Tensor | None,
-        cos_BE: Tensor,
-        sin_BE: Tensor,
-        keys: Tensor,
-        values: Tensor,
-        bias_BR: Tensor,
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """One denoising pass of one frame; returns clean latents (B, N, C) and new keys and values."""
-        x_BSD = self._tokens(noisy_BNC, previous_BNC, action_B, prompt_BP)
-        condition = self.trunk.condition(level_B, step_B, action_B)
-        packed, new_keys, new_values = self.trunk.step(x_BSD, condition, (cos_BE, sin_BE), (keys, values, bias_BR))
-        return previous_BNC + self._unpack(self.head(packed)), new_keys, new_values
+    def embed_frame(self, frame: Tensor, previous: Tensor) -> Tensor:
+        """Noisy latents and the clean ones of the frame before, side by side."""
+        return self.embed(torch.cat((self.pack(frame), self.pack(previous)), dim=-1))
 
-    def window(
-        self,
-        noisy_BTNC: Tensor,
-        previous_BTNC: Tensor,
-        level_BT: Tensor,
-        step_BT: Tensor,
-        action_BT: Tensor,
-        prompt_BTP: Tensor | None,
-    ) -> Tensor:
-        """All frames of a clip at once, for training: clean latents (B, T, N, C)."""
-        x_BTSD = self._tokens(noisy_BTNC, previous_BTNC, action_BT, prompt_BTP)
-        packed = self.trunk.window(x_BTSD, self.trunk.condition(level_BT, step_BT, action_BT))
-        return previous_BTNC + self._unpack(self.head(packed)).float()
-
-    def _tokens(self, noisy: Tensor, previous: Tensor, action: Tensor, prompt: Tensor | None) -> Tensor:
-        packed = torch.cat((self._pack(noisy), self._pack(previous)), dim=-1)
-        return self.trunk.assemble(self.embed(packed), action, prompt)
-
-    def _pack(self, latents: Tensor) -> Tensor:
-        side = self.grid // self.packing
-        return rearrange(
-            latents, "... (h a w b) c -> ... (h w) (a b c)", h=side, w=side, a=self.packing, b=self.packing
-        )
-
-    def _unpack(self, packed: Tensor) -> Tensor:
-        side = self.grid // self.packing
-        return rearrange(packed, "... (h w) (a b c) -> ... (h a w b) c", h=side, a=self.packing, b=self.packing)
+    def read_out(self, packed: Tensor, previous: Tensor) -> Tensor:
+        """Clean latents, as a change to the frame before."""
+        return previous + self.unpack(self.head(packed)).float()
 
 
 @DYNAMICS.register("shortcut")
-class ShortcutDynamics(Component):
+class ShortcutDynamics(FrameDynamics):
     """Next-frame latents by a few denoising steps."""
 
-    Config: ClassVar[type] = DynamicsConfig
     type_name: ClassVar[str] = "shortcut"
     discrete: ClassVar[bool] = False
 
     def __init__(self, config: DynamicsConfig) -> None:
         """Build the network that ``config`` describes."""
         super().__init__(config)
-        self.context_frames = config.context_frames
-        self.num_actions = config.num_actions
         self.network = ShortcutNetwork(config)
         self.register_buffer("mean_C", torch.zeros(config.latent_channels))
         self.register_buffer("scale_C", torch.ones(config.latent_channels))
 
     def set_statistics(self, latents: Tensor) -> None:
-        """Normalise latents (..., C) of a data set to zero mean and unit variance inside the model from now on."""
+        """From now on normalise latents (..., C) in [-1, 1], inside the model, by the mean and variance of these."""
         flat = latents.reshape(-1, latents.shape[-1]).float()
         self.mean_C.copy_(flat.mean(dim=0))
         self.scale_C.copy_(flat.std(dim=0).clamp_min(1e-3))
 
-    def new_state(self, batch: int) -> RingState:
-        """Memory of ``batch`` worlds that have seen nothing."""
-        config, trunk = self.config, self.network.trunk
-        return RingState.empty(
-            layers=trunk.time_layers,
-            batch=batch,
-            tokens=trunk.tokens,
-            heads=config.width // config.head_dim,
-            head_dim=config.head_dim,
-            slots=config.context_frames - 1,
-            previous=torch.zeros(batch, config.tokens_per_frame, config.latent_channels, device=self.mean_C.device),
-        )
+    def before_first(self, batch: int) -> Tensor:
+        """Zeros, the mean of the data."""
+        shape = (batch, self.config.tokens_per_frame, self.config.latent_channels)
+        return torch.zeros(shape, device=self.mean_C.device)
 
     def generate(
         self,
@@ -166,8 +108,8 @@ class ShortcutDynamics(Component):
         step = steps.bit_length() - 1
         for index in range(steps):
             level = index / steps
-            clean, keys, values = self._pass(state, x_BNC, level, step, action_B, prompt_BP, run)
-            x_BNC = x_BNC + (clean - x_BNC) / (steps - index)
+            clean, keys, values = self.run_pass(state, x_BNC, level, step, action_B, prompt_BP, run)
+            x_BNC = x_BNC + (self._in_range(clean) - x_BNC) / (steps - index)
         return x_BNC * self.scale_C + self.mean_C, Written(keys, values, x_BNC)
 
     def observe(
@@ -185,7 +127,7 @@ class ShortcutDynamics(Component):
         level = 1 - 1 / steps
         noise = row_noise(clean.shape[1:], generators).to(clean.device)
         noisy = (1 - level) * noise + level * clean
-        _, keys, values = self._pass(state, noisy, level, steps.bit_length() - 1, action_B, prompt_BP, run)
+        _, keys, values = self.run_pass(state, noisy, level, steps.bit_length() - 1, action_B, prompt_BP, run)
         return Written(keys, values, clean)
 
     def loss(
@@ -239,32 +181,6 @@ class ShortcutDynamics(Component):
             result["loss"] = loss + shared / batch * shortcut
         return result
 
-    def _pass(
-        self,
-        state: RingState,
-        noisy_BNC: Tensor,
-        level: float,
-        step: int,
-        action_B: Tensor,
-        prompt_BP: Tensor | None,
-        run: Run | None,
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        batch = noisy_BNC.shape[0]
-        cos_BE, sin_BE = rotary_angles(state.position_B, self.config.head_dim)
-        return (run or self.network)(
-            noisy_BNC,
-            state.previous,
-            torch.full((batch,), level, device=action_B.device),
-            torch.full((batch,), step, device=action_B.device),
-            action_B,
-            prompt_BP,
-            cos_BE,
-            sin_BE,
-            state.keys,
-            state.values,
-            state.bias_BR,
-        )
-
     def _levels(self, batch: int, frames: int, draw: _Draw) -> Tensor:
         """Noise levels on the sampling grid; half of them 0, where the frame has to be predicted from its past."""
         steps = self.config.steps
@@ -285,7 +201,12 @@ class ShortcutDynamics(Component):
         levels = torch.zeros(clean.shape[:2], device=clean.device)
         finest = torch.full(clean.shape[:2], self.config.steps.bit_length() - 1, device=clean.device)
         prompts = None if prompts is None else prompts[: clean.shape[0]]
-        return self.network.window(draw.normal(*clean.shape), past, levels, finest, actions, prompts)
+        predicted = self.network.window(draw.normal(*clean.shape), past, levels, finest, actions, prompts)
+        return self._in_range(predicted)
+
+    def _in_range(self, clean: Tensor) -> Tensor:
+        """Keep normalised latents where the tokenizer's lie, so that errors of many frames cannot run away."""
+        return torch.clamp(clean, (-1 - self.mean_C) / self.scale_C, (1 - self.mean_C) / self.scale_C)
 
     def _shortcut_loss(
         self, clean: Tensor, noise: Tensor, past: Tensor, actions: Tensor, prompts: Tensor | None, draw: _Draw

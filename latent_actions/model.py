@@ -26,6 +26,9 @@ from playground.core.registry import LATENT_ACTION_MODELS
 STILL = 1e-3
 """Mean squared change, in pixels of [-1, 1], below which a pair counts as standing still."""
 
+REACH = 4.0
+"""Unit of a code's shift, in pixels of ``input_size``: about as far as a picture moves in one frame."""
+
 
 class PairEncoder(nn.Module):
     """Two frames to one vector: (B, 6, H, W) to (B, D)."""
@@ -43,7 +46,11 @@ class PairEncoder(nn.Module):
 
 
 class PairDecoder(nn.Module):
-    """The earlier frame and a code vector to the later frame, as a change to the earlier one."""
+    """The earlier frame and a code vector to the later frame: its pixels moved, then touched up.
+
+    Most of what a player causes is motion. Drawing motion with convolutions alone takes long to learn, and slow motion
+    (a walk of one pixel) is learned last; moving pixels by a flow makes it as easy as a fast one.
+    """
 
     def __init__(self, config: LatentActionConfig) -> None:
         """Build the layers that ``config`` describes."""
@@ -53,12 +60,34 @@ class PairDecoder(nn.Module):
         self.code = nn.Linear(config.code_channels, 2 * widths[-1])
         self.blocks = nn.Sequential(*[ConvBlock(widths[-1]) for _ in range(config.blocks)])
         self.up = conv_up(tuple(reversed(widths)))
+        self.flow = nn.Conv2d(widths[-1], 2, 1)
+        self.shift = nn.Linear(config.code_channels, 2)
+        nn.init.zeros_(self.flow.weight)
+        nn.init.zeros_(self.flow.bias)
 
     def forward(self, before_BCHW: Tensor, code_BD: Tensor) -> Tensor:
         """(B, 3, H, W) and (B, D) to (B, 3, H, W)."""
         scale, shift = self.code(code_BD)[:, :, None, None].chunk(2, dim=1)
-        features = self.down(before_BCHW) * (1 + scale) + shift
-        return before_BCHW + self.up(self.blocks(features))
+        features = self.blocks(self.down(before_BCHW) * (1 + scale) + shift)
+        # One motion for the whole picture, which a code alone decides, and a change to it from place to place.
+        flow_B2HW = self.flow(features) + REACH * self.shift(code_BD)[:, :, None, None]
+        return move_pixels(before_BCHW, flow_B2HW) + self.up(features)
+
+
+def move_pixels(pixels_BCHW: Tensor, flow_B2HW: Tensor) -> Tensor:
+    """Sample every pixel from where the flow points (backward warping); beyond the border the border repeats.
+
+    Args:
+        pixels_BCHW: pictures.
+        flow_B2HW: right and down offset in pixels, at any resolution; enlarged smoothly.
+    """
+    height, width = pixels_BCHW.shape[-2:]
+    flow = F.interpolate(flow_B2HW.float(), size=(height, width), mode="bilinear", align_corners=False)
+    rows = (torch.arange(height, device=flow.device) * 2 + 1) / height - 1
+    columns = (torch.arange(width, device=flow.device) * 2 + 1) / width - 1
+    here = torch.stack(torch.meshgrid(columns, rows, indexing="xy"), dim=-1)
+    offset = torch.stack((flow[:, 0] * 2 / width, flow[:, 1] * 2 / height), dim=-1)
+    return F.grid_sample(pixels_BCHW.float(), here + offset, padding_mode="border", align_corners=False)
 
 
 @LATENT_ACTION_MODELS.register("latent")

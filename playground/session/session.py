@@ -16,6 +16,7 @@ from playground.session.history import History, SessionSnapshot
 if TYPE_CHECKING:
     from playground.engine.engine import Engine
     from playground.world.bundle import World
+    from playground.world.prompt import Prompt
 
 
 class Session:
@@ -104,8 +105,7 @@ class Session:
         if isinstance(prompt, str) and set_text is not None and not _is_file(prompt):
             set_text(slot, prompt)
             return self.frame
-        frames = self._frames_of(prompt)  # a bad prompt must leave the running session as it is
-        self._prompt = frames
+        self._prompt = self._read(prompt)  # a bad prompt must leave the running session as it is
         return self.reset()
 
     def snapshot(self) -> SessionSnapshot:
@@ -167,20 +167,23 @@ class Session:
         self.close()
 
     def _open(self) -> None:
-        frames = self._frames_of(self._prompt)
-        self._prompt = frames
-        self._slot = self.engine.open(frames, self.seed)
+        from playground.world.prompt import opening
+
+        self._prompt = self._read(self._prompt)
+        # The text stays with the slot: it says what the world is, not only how it begins.
+        start = opening(self.world, self._prompt, self.seed)
+        self._slot = self.engine.open(start.frames_THWC, self.seed, start.text)
         self.t = 0
         self.action = None
-        self.frame = np.array(frames[-1], copy=True)
+        self.frame = np.array(start.frames_THWC[-1], copy=True)
         self.history.clear()
 
-    def _frames_of(self, prompt: Any) -> np.ndarray:
-        if isinstance(prompt, np.ndarray) and prompt.ndim == 4:
-            return prompt
-        from playground.world.prompt import prompt_frames
+    def _read(self, prompt: Any) -> Prompt:
+        from playground.world.prompt import Prompt
 
-        return prompt_frames(self.world, prompt)
+        if isinstance(prompt, np.ndarray) and prompt.ndim == 4:
+            return Prompt(prompt)
+        return Prompt.of(self.world, prompt)
 
     def _require_open(self) -> int:
         if self._slot is None:

@@ -150,10 +150,10 @@ class Prompt:
         )
 
 
-def prompt_frames(world: World, prompt: Any = None, seed: int = 0) -> np.ndarray:
-    """Frames to start from, uint8 (T, H, W, 3) with T at least 1, from whatever a user gave.
+def opening(world: World, prompt: Any = None, seed: int = 0) -> Prompt:
+    """A prompt with at least one frame, from whatever a user gave.
 
-    A text (or nothing, in a world without shipped prompts) gives one frame that the world draws itself.
+    A text (or nothing, in a world without shipped prompts) gets one frame that the world draws itself, and stays.
 
     Args:
         world: the world to start.
@@ -164,7 +164,12 @@ def prompt_frames(world: World, prompt: Any = None, seed: int = 0) -> np.ndarray
         PlaygroundError: the prompt cannot be used.
     """
     made = Prompt.of(world, prompt)
-    return made.frames_THWC if len(made.frames_THWC) else world.draw_first_frame(made.text, seed)[None]
+    return made if len(made.frames_THWC) else Prompt(world.draw_first_frame(made.text, seed)[None], made.text)
+
+
+def prompt_frames(world: World, prompt: Any = None, seed: int = 0) -> np.ndarray:
+    """The frames of :func:`opening`, uint8 (T, H, W, 3) with T at least 1."""
+    return opening(world, prompt, seed).frames_THWC
 
 
 def require_text(world: World) -> None:

@@ -60,7 +60,7 @@ class FakeEngine:
         self.taken: list[int] = []
         self._totals: dict[int, int] = {}
 
-    def open(self, frames: np.ndarray, seed: int) -> int:
+    def open(self, frames: np.ndarray, seed: int, text: str = "") -> int:
         free = [slot for slot in range(self.slots) if slot not in self._totals]
         if not free:
             raise PlaygroundError("all slots are taken")

@@ -149,3 +149,14 @@ def test_texts_draw_the_first_frame(text_world: World) -> None:
     assert (lava != prompt_frames(text_world, "a lava canyon at dusk", seed=1)).any()
     with pytest.raises(PlaygroundError, match="characters"):
         prompt_frames(text_world, "word " * 1000)
+
+
+def test_a_text_stays_after_the_first_frame(text_world: World) -> None:
+    def play(event: str | None) -> np.ndarray:
+        with text_world.generate("a lava canyon at dusk", seed=3) as session:
+            if event is not None:
+                session.prompt(event)
+            return np.stack([session.step(0) for _ in range(3)])
+
+    assert np.array_equal(play(None), play("a lava canyon at dusk"))
+    assert (play(None) != play("")).any()

@@ -1,0 +1,165 @@
+"""What the heads share: latents of a frame packed into trunk tokens, the pure play step, and the memory.
+
+Legend: B batch, T frames, N latents, P prompt dims, E rotary angles, R ring slots.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable
+from typing import ClassVar
+
+import torch
+from einops import rearrange
+from torch import Tensor, nn
+
+from dynamics.config import DynamicsConfig
+from dynamics.trunk import Trunk
+from playground.core.component import Component
+from playground.core.nn.ring import RingState
+from playground.core.nn.rope import rotary_angles
+
+Run = Callable[..., tuple[Tensor, Tensor, Tensor]]
+"""Has the arguments and results of ``FrameNetwork.forward``."""
+
+
+class FrameNetwork(nn.Module):
+    """The pure step: everything it needs comes in, everything it makes goes out, shapes never change.
+
+    A head says how a frame and the one before become features (``embed_frame``) and what is read from the trunk's
+    tokens (``read_out``).
+    """
+
+    def __init__(self, config: DynamicsConfig) -> None:
+        """Build the trunk that ``config`` describes."""
+        super().__init__()
+        self.grid, self.packing = config.grid, config.packing
+        self.trunk = Trunk(config)
+
+    @abstractmethod
+    def embed_frame(self, frame: Tensor, previous: Tensor) -> Tensor:
+        """Features (..., N / packing^2, D) of a noisy or partly hidden frame beside the one before it."""
+
+    @abstractmethod
+    def read_out(self, packed: Tensor, previous: Tensor) -> Tensor:
+        """What the head predicts for every latent, from trunk tokens (..., N / packing^2, D)."""
+
+    def forward(
+        self,
+        frame: Tensor,
+        previous: Tensor,
+        level_B: Tensor,
+        step_B: Tensor,
+        action_B: Tensor,
+        prompt_BP: Tensor | None,
+        cos_BE: Tensor,
+        sin_BE: Tensor,
+        keys: Tensor,
+        values: Tensor,
+        bias_BR: Tensor,
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """One pass over one frame.
+
+        Args:
+            frame: the frame as far as it is known, latents (B, N, C) or tokens (B, N).
+            previous: the final frame before it, of the same shape.
+            level_B: share of the frame that is known, in [0, 1).
+            step_B: int64 logarithm of the number of passes a frame.
+            action_B: int64 action that leads to the frame.
+            prompt_BP: caption embeddings or None.
+            cos_BE: rotary angles of the frame's position.
+            sin_BE: the same.
+            keys: memory of past frames.
+            values: the same.
+            bias_BR: 0 where a ring slot is filled, -inf where not.
+
+        Returns:
+            What the head reads out, and new keys and values.
+        """
+        x_BSD = self.trunk.assemble(self.embed_frame(frame, previous), action_B, prompt_BP)
+        condition = self.trunk.condition(level_B, step_B, action_B)
+        packed, new_keys, new_values = self.trunk.step(x_BSD, condition, (cos_BE, sin_BE), (keys, values, bias_BR))
+        return self.read_out(packed, previous), new_keys, new_values
+
+    def window(
+        self,
+        frames: Tensor,
+        previous: Tensor,
+        level_BT: Tensor,
+        step_BT: Tensor,
+        action_BT: Tensor,
+        prompt_BTP: Tensor | None,
+    ) -> Tensor:
+        """All frames of a clip at once, for training; arguments as in ``forward`` with a T behind the B."""
+        x_BTSD = self.trunk.assemble(self.embed_frame(frames, previous), action_BT, prompt_BTP)
+        packed = self.trunk.window(x_BTSD, self.trunk.condition(level_BT, step_BT, action_BT))
+        return self.read_out(packed, previous)
+
+    def pack(self, latents: Tensor) -> Tensor:
+        """(..., N, C) to (..., N / packing^2, C packing^2): neighbours on the grid share a trunk token."""
+        side = self.grid // self.packing
+        return rearrange(
+            latents, "... (h a w b) c -> ... (h w) (a b c)", h=side, w=side, a=self.packing, b=self.packing
+        )
+
+    def unpack(self, packed: Tensor) -> Tensor:
+        """Undo ``pack``."""
+        side = self.grid // self.packing
+        return rearrange(packed, "... (h w) (a b c) -> ... (h a w b) c", h=side, a=self.packing, b=self.packing)
+
+
+class FrameDynamics(Component):
+    """A dynamics model around a ``FrameNetwork``: its memory, and one pass of the network over it."""
+
+    Config: ClassVar[type] = DynamicsConfig
+    network: FrameNetwork
+
+    def __init__(self, config: DynamicsConfig) -> None:
+        """Remember what every user of a dynamics model asks for."""
+        super().__init__(config)
+        self.context_frames = config.context_frames
+        self.num_actions = config.num_actions
+
+    @abstractmethod
+    def before_first(self, batch: int) -> Tensor:
+        """What stands for the frame before the first one, ``batch`` rows of latents or tokens."""
+
+    def new_state(self, batch: int) -> RingState:
+        """Memory of ``batch`` worlds that have seen nothing."""
+        config, trunk = self.config, self.network.trunk
+        return RingState.empty(
+            layers=trunk.time_layers,
+            batch=batch,
+            tokens=trunk.tokens,
+            heads=config.width // config.head_dim,
+            head_dim=config.head_dim,
+            slots=config.context_frames - 1,
+            previous=self.before_first(batch),
+        )
+
+    def run_pass(
+        self,
+        state: RingState,
+        frame: Tensor,
+        level: float,
+        step: int,
+        action_B: Tensor,
+        prompt_BP: Tensor | None,
+        run: Run | None,
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Call the network, or ``run`` in its place, on a frame and the memory; see ``FrameNetwork.forward``."""
+        batch, device = frame.shape[0], action_B.device
+        cos_BE, sin_BE = rotary_angles(state.position_B, self.config.head_dim)
+        return (run or self.network)(
+            frame,
+            state.previous,
+            torch.full((batch,), level, device=device),
+            torch.full((batch,), step, device=device),
+            action_B,
+            prompt_BP,
+            cos_BE,
+            sin_BE,
+            state.keys,
+            state.values,
+            state.bias_BR,
+        )
