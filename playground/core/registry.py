@@ -81,12 +81,26 @@ DYNAMICS = Registry(
     "dynamics",
     {"shortcut": "dynamics.shortcut:ShortcutDynamics", "maskgit": "dynamics.maskgit:MaskgitDynamics"},
 )
-COLLECTORS = Registry("collector", {"coinrun": "playground.data.worlds.coinrun:CoinrunCollector"})
+COLLECTORS = Registry(
+    "collector",
+    {
+        "coinrun": "playground.data.worlds.coinrun:CoinrunCollector",
+        "crafter": "playground.data.worlds.crafter:CrafterCollector",
+        "doom": "playground.data.worlds.doom:DoomCollector",
+        "flyover": "playground.data.worlds.flyover:FlyoverCollector",
+        "procgen": "playground.data.worlds.procgen:ProcgenCollector",
+        "racing": "playground.data.worlds.racing:RacingCollector",
+    },
+)
 BACKENDS = Registry(
     "backend",
     {
         "eager": "playground.engine.backends.eager:EagerBackend",
         "int8": "playground.engine.backends.int8:Int8Backend",
+        "openvino": "playground.engine.backends.openvino:OpenVinoBackend",
+        "openvino-f32": "playground.engine.backends.openvino:OpenVinoFloatBackend",
+        "onnx": "playground.engine.backends.onnx:OnnxBackend",
+        "cudagraph": "playground.engine.backends.cudagraph:CudaGraphBackend",
     },
 )
 POLICIES = Registry(

@@ -80,10 +80,13 @@ class Engine:
         self.slots = slots
         self.backend = pick_backend(backend, world, slots)
         self.exact = exact
+        # Where a backend computes elsewhere than the world was loaded to, it brings its own copy of the models.
+        self._models: World = self.backend.world
         self._lock = threading.RLock()
         self._open: dict[int, _Slot] = {}
+        self._idle = _Slot(torch.Generator(), None)
         with torch.inference_mode():
-            self._state: RingState = world.dynamics.new_state(slots)
+            self._state: RingState = self._models.dynamics.new_state(slots)
 
     @property
     def backend_name(self) -> str:
@@ -150,7 +153,7 @@ class Engine:
                         f" {self.world.dynamics.num_actions - 1}"
                     )
             rows = sorted(actions)
-            groups = [rows] if rows and self.backend.batched and not self.exact else [[row] for row in rows]
+            groups = [rows] if self._together(rows) else [[row] for row in rows]
             frames: dict[int, Frame] = {}
             for group in groups:
                 frames |= self._step_rows(group, [int(actions[row]) for row in group])
@@ -216,39 +219,55 @@ class Engine:
         from playground.engine.backends import frame_seconds
 
         with self._lock:
-            frame_seconds(self.backend, self.world, frames=max(1, frames))
+            frame_seconds(self.backend, frames=max(1, frames))
 
     def _step_rows(self, rows: list[int], codes: list[int]) -> dict[int, Frame]:
         import torch
 
-        entries = [self._open[row] for row in rows]
-        drawn, written = self.world.draw(
-            _rows_of(self._state, rows),
-            torch.tensor(codes),
+        action_of = dict(zip(rows, codes, strict=True))
+        lanes = self._lanes(rows)
+        # Idle slots that only fill the batch draw noise of their own kind, never from a run that waits.
+        entries = [self._open[lane] if lane in action_of else self._idle for lane in lanes]
+        drawn, written = self._models.draw(
+            _rows_of(self._state, lanes, whole=self.backend.fixed_rows),
+            torch.tensor([action_of.get(lane, 0) for lane in lanes], device=self._state.keys.device),
             self._prompts(entries),
             [entry.generator for entry in entries],
             self.backend.run,
         )
-        pictures = self.backend.decode(self.world.latents(drawn))[:, 0].cpu().numpy()
-        frames = {}
-        for index, (row, entry) in enumerate(zip(rows, entries, strict=True)):
-            _rows_of(self._state, [row]).write(_written_row(written, index))
+        pictures = self.backend.decode(self._models.latents(drawn))[:, 0].cpu().numpy()
+        places = [lanes.index(row) for row in rows]
+        self._state.write(written, rows, places)
+        drawn, frames = drawn.cpu(), {}
+        for row, place in zip(rows, places, strict=True):
+            entry = self._open[row]
             entry.t += 1
-            frames[row] = Frame(pictures[index].copy(), drawn[index].clone(), codes[index], entry.t)
+            frames[row] = Frame(pictures[place].copy(), drawn[place].clone(), action_of[row], entry.t)
         return frames
+
+    def _together(self, rows: list[int]) -> bool:
+        """Whether one pass over all of ``rows`` is allowed and pays."""
+        if self.exact or not self.backend.batched or len(rows) < 2:
+            return False
+        return not self.backend.fixed_rows or len(rows) >= self.backend.filling_pays * self.slots
+
+    def _lanes(self, rows: list[int]) -> list[int]:
+        """Rows that go through the models to step ``rows``: all slots where only that size is compiled."""
+        return list(range(self.slots)) if self.backend.fixed_rows and len(rows) > 1 else rows
 
     def _seen(self, frames_THWC: np.ndarray, entry: _Slot) -> RingState:
         """Single-row memory of a run that has seen the frames of its prompt."""
         import torch
 
-        dynamics, tokenizer = self.world.dynamics, self.world.tokenizer
+        dynamics, tokenizer = self._models.dynamics, self._models.tokenizer
         state = dynamics.new_state(1)
         if not len(frames_THWC):
             return state
-        codes = tokenizer.encode(torch.from_numpy(frames_THWC)[None])
+        device = state.keys.device
+        codes = tokenizer.encode(torch.from_numpy(frames_THWC)[None].to(device))
         if dynamics.discrete:
             codes = tokenizer.quantize(codes)
-        unknown_B = torch.full((1,), dynamics.num_actions)
+        unknown_B = torch.full((1,), dynamics.num_actions, device=device)
         for t in range(codes.shape[1]):
             state.write(
                 dynamics.observe(
@@ -279,7 +298,8 @@ class Engine:
         if all(entry.prompt_P is None for entry in entries):
             return None
         empty_P = torch.zeros(self.world.prompt_dims)
-        return torch.stack([empty_P if entry.prompt_P is None else entry.prompt_P for entry in entries])
+        prompts = [empty_P if entry.prompt_P is None else entry.prompt_P for entry in entries]
+        return torch.stack(prompts).to(self._state.keys.device)
 
     def _require(self, slot: int) -> _Slot:
         if slot not in self._open:
@@ -292,8 +312,15 @@ def default_threads() -> int:
     return max(1, min(physical_cores() - 1, MAX_DEFAULT_THREADS))
 
 
-def _rows_of(state: RingState, rows: list[int]) -> Any:
-    """Some rows of a memory: a view for neighbouring rows, which costs nothing, else a copy."""
+def _rows_of(state: RingState, rows: list[int], whole: bool) -> Any:
+    """Some rows of a memory: a view for neighbouring rows, which costs nothing, else a copy.
+
+    Args:
+        state: all rows.
+        rows: which.
+        whole: the caller reads memory as it lies, so that rows out of several are copied once here instead of in
+            every pass.
+    """
     if rows == list(range(rows[0], rows[0] + len(rows))):
         index: Any = slice(rows[0], rows[0] + len(rows))
     else:
@@ -301,10 +328,6 @@ def _rows_of(state: RingState, rows: list[int]) -> Any:
     parts = {item.name: getattr(state, item.name) for item in fields(state)}
     for name, tensor in parts.items():
         # Keys and values have layers in front of the rows.
-        parts[name] = tensor[:, index] if name in ("keys", "values") else tensor[index]
+        part = tensor[:, index] if name in ("keys", "values") else tensor[index]
+        parts[name] = part.contiguous() if whole else part
     return type(state)(**parts)
-
-
-def _written_row(written: Any, row: int) -> Any:
-    one = slice(row, row + 1)
-    return type(written)(written.keys[:, one], written.values[:, one], written.codes[one])

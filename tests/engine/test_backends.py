@@ -6,13 +6,16 @@ import json
 import logging
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 
 from playground.core.config import write_json
 from playground.engine import backends
 from playground.engine.backends import int8
 from playground.engine.engine import Engine
 from playground.world.bundle import World
+from playground.world.prompt import prompt_frames
 from tests.tiny_world import make_tiny_world
 
 
@@ -34,6 +37,7 @@ def test_auto_takes_the_clearly_faster_and_remembers(
     world: World, cache: Path, monkeypatch: pytest.MonkeyPatch, eager_s: float, int8_s: float, choice: str
 ) -> None:
     times = {"eager": eager_s, "int8": int8_s}
+    monkeypatch.setattr(backends, "installed_candidates", lambda: list(times))
     monkeypatch.setattr(backends, "MEASURE_S", 0.0)
     monkeypatch.setattr(backends, "frame_seconds", lambda backend, *_: times[backend.name])
     assert Engine(world, threads=1).backend_name == choice
@@ -50,15 +54,16 @@ def test_auto_measures_for_real_and_survives_a_bad_cache(
     world: World, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(backends, "MEASURE_S", 0.05)
+    monkeypatch.setattr(backends, "installed_candidates", lambda: ["eager", "int8"])
     cache.parent.mkdir()
     cache.write_text("not json")
-    assert Engine(world, threads=1).backend_name in backends.AUTO_CANDIDATES
+    assert Engine(world, threads=1).backend_name in backends.installed_candidates()
     key = next(iter(json.loads(cache.read_text())))
     for damaged in ({key: "int8"}, {key: {"backend": "gone"}}, {key: {"backend": ["int8"]}}):
         write_json(cache, damaged)
-        assert Engine(world, threads=1).backend_name in backends.AUTO_CANDIDATES
+        assert Engine(world, threads=1).backend_name in backends.installed_candidates()
     monkeypatch.setattr(backends, "cache_folder", lambda: Path("/dev/null/nowhere"))
-    assert Engine(world, threads=1).backend_name in backends.AUTO_CANDIDATES
+    assert Engine(world, threads=1).backend_name in backends.installed_candidates()
 
 
 def test_without_int8_kernels_eager_plays(
@@ -74,8 +79,49 @@ def test_without_int8_kernels_eager_plays(
 def test_quantising_leaves_the_world_as_it_is(world: World) -> None:
     before = {name: tensor.clone() for name, tensor in world.dynamics.state_dict().items()}
     engine = Engine(world, backend="int8", threads=1)
-    kinds = {type(module).__module__ for module in engine.backend.run.modules()}
+    kinds = {type(module).__module__ for module in engine.backend.network.modules()}
     assert any("quantized" in kind for kind in kinds)
     assert not any("quantized" in type(module).__module__ for module in world.dynamics.modules())
     assert all((tensor == before[name]).all() for name, tensor in world.dynamics.state_dict().items())
     assert Engine(world, backend="int8", threads=1).backend is engine.backend
+
+
+def test_a_failing_candidate_does_not_stop_the_game(
+    world: World, cache: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(*_: object) -> None:
+        raise RuntimeError("no such instruction")
+
+    monkeypatch.setattr(backends, "installed_candidates", lambda: ["eager", "int8"])
+    monkeypatch.setattr(backends, "MEASURE_S", 0.0)
+    monkeypatch.setattr(int8, "quantise", broken)
+    with caplog.at_level(logging.WARNING):
+        assert Engine(world, threads=1).backend_name == "eager"
+    assert "no such instruction" in caplog.text
+
+
+def test_another_number_of_threads_or_version_measures_again(
+    world: World, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(backends, "installed_candidates", lambda: ["eager", "int8"])
+    monkeypatch.setattr(backends, "MEASURE_S", 0.0)
+    for threads in (1, 2, 1):
+        Engine(world, threads=threads)
+    assert len(json.loads(cache.read_text())) == 2
+    monkeypatch.setattr(backends, "_version", lambda package: "another")
+    Engine(world, threads=1)
+    assert len(json.loads(cache.read_text())) == 3
+
+
+def test_int8_plays_without_a_recorded_graph(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise RuntimeError("torch.jit is gone")
+
+    def first_frame() -> np.ndarray:
+        world.backends.clear()
+        engine = Engine(world, backend="int8", threads=1)
+        return engine.step({engine.open(prompt_frames(world, 0), 5): 1})[0].frame
+
+    recorded = first_frame()
+    monkeypatch.setattr(torch.jit, "trace", refuse)
+    np.testing.assert_array_equal(first_frame(), recorded)

@@ -64,20 +64,25 @@ class RingState:
         """Ring slots R."""
         return self.bias_BR.shape[1]
 
-    def write(self, written: Written, rows: list[int] | None = None) -> None:
+    def write(self, written: Written, rows: list[int] | None = None, places: list[int] | None = None) -> None:
         """Store one new frame in the oldest slot of each row, in place.
 
         Args:
-            written: result of a step over all rows.
+            written: result of a step.
             rows: rows to write; None for all. Other rows keep their memory untouched.
+            places: for each of ``rows`` its row in ``written``; None where they are the same.
         """
-        for row in range(self.bias_BR.shape[0]) if rows is None else rows:
-            slot = int(self.position_B[row]) % self.slots
-            self.keys[:, row, :, :, :, slot] = written.keys[:, row]
-            self.values[:, row, :, :, slot, :] = written.values[:, row]
-            self.bias_BR[row, slot] = 0.0
-            self.position_B[row] += 1
-            self.previous[row] = written.codes[row]
+        device = self.keys.device
+        row_B = torch.arange(self.bias_BR.shape[0]) if rows is None else torch.tensor(rows)
+        row_B = row_B.to(device)
+        place_B = row_B if places is None else torch.tensor(places, device=device)
+        slot_B = self.position_B[row_B] % self.slots
+        # Two index tensors apart from each other put their axis in front: (B, L, S, K, E).
+        self.keys[:, row_B, :, :, :, slot_B] = written.keys[:, place_B].transpose(0, 1)
+        self.values[:, row_B, :, :, slot_B, :] = written.values[:, place_B].transpose(0, 1)
+        self.bias_BR[row_B, slot_B] = 0.0
+        self.position_B[row_B] += 1
+        self.previous[row_B] = written.codes[place_B]
 
     def row(self, row: int) -> RingState:
         """An independent copy of one row, for snapshots and branches."""

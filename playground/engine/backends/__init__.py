@@ -1,7 +1,9 @@
 """Ways to run the models of a world, and the choice between them.
 
-A backend is a class that is built from a world and has ``name``, ``batched`` (whether rows of one pass never
-influence each other), ``run`` (takes the place of ``dynamics.network``) and ``decode`` (latents to frames).
+A backend is a class that is built from a world and has ``name``, ``world`` (the models that it runs), ``batched``
+(whether rows of one pass never influence each other), ``fixed_rows`` (whether a new number of rows costs a
+compilation), ``prepare`` (for a number of slots), ``run`` (takes the place of ``dynamics.network``) and ``decode``
+(latents to frames).
 """
 
 from __future__ import annotations
@@ -9,22 +11,26 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import os
 import platform
 import statistics
 import time
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from playground.core.config import config_to_dict, read_json, write_json
 from playground.core.errors import PlaygroundError
 from playground.core.registry import BACKENDS
+from playground.engine.compiled import cache_folder
 
 if TYPE_CHECKING:
     from playground.world.bundle import World
 
-AUTO_CANDIDATES = ("eager", "int8")
-"""Backends that ``auto`` tries; the first is exact and stays unless another is clearly faster."""
+EXACT = "eager"
+"""The backend that others are measured against; it stays unless another is clearly faster."""
+
+AUTO_CANDIDATES = {EXACT: "torch", "int8": "torch", "openvino": "openvino", "onnx": "onnxruntime"}
+"""Backends that ``auto`` tries on a CPU, and the package that each needs."""
 
 MEASURE_S = 1.0
 CLEARLY_FASTER = 0.9
@@ -45,39 +51,41 @@ def pick_backend(name: str, world: World, slots: int = 1) -> Any:
     Raises:
         PlaygroundError: there is no such backend, or it cannot run here.
     """
+    import torch
+
     if name == "auto":
-        name = _fastest(world, slots)
-    if name not in world.backends:
-        world.backends[name] = BACKENDS.get(name)(world)
-    return world.backends[name]
+        name = "cudagraph" if torch.cuda.is_available() else _fastest(world, slots)
+    key = (name, torch.get_num_threads())  # compiled models are made for a number of threads
+    if key not in world.backends:
+        world.backends[key] = BACKENDS.get(name)(world)
+    world.backends[key].prepare(slots)
+    return world.backends[key]
 
 
-def cache_folder() -> Path:
-    """The user's cache folder of this program; it may not exist yet."""
-    try:
-        from platformdirs import user_cache_dir
-    except ImportError:
-        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "playground"
-    return Path(user_cache_dir("playground", appauthor=False))
+def installed_candidates() -> list[str]:
+    """The backends that ``auto`` chooses from here."""
+    return [name for name, package in AUTO_CANDIDATES.items() if _version(package)]
 
 
-def frame_seconds(backend: Any, world: World, frames: int = 1, slots: int = 1) -> float:
+def frame_seconds(backend: Any, frames: int = 1, slots: int = 1) -> float:
     """Seconds to bring ``slots`` runs one frame on, dynamics and decoder, as the median of ``frames`` times."""
     import torch
 
     from playground.core.sampling import make_generator
 
+    world = backend.world
     rows, passes = (slots, 1) if backend.batched else (1, slots)
     times = []
     with torch.inference_mode():
-        state, action_B = world.dynamics.new_state(rows), torch.zeros(rows, dtype=torch.int64)
+        state = world.dynamics.new_state(rows)
+        action_B = torch.zeros(rows, dtype=torch.int64, device=state.keys.device)
         generators = [make_generator(row) for row in range(rows)]
         for _ in range(frames):
             started = time.perf_counter()
             for _ in range(passes):
                 codes, written = world.draw(state, action_B, None, generators, backend.run)
                 state.write(written)
-                backend.decode(world.latents(codes))
+                backend.decode(world.latents(codes)).cpu()
             times.append(time.perf_counter() - started)
     return statistics.median(times)
 
@@ -86,12 +94,11 @@ def _fastest(world: World, slots: int) -> str:
     key, path = _situation(world, slots), cache_folder() / "backends.json"
     remembered = _read(path)
     choice = remembered.get(key, {}).get("backend") if isinstance(remembered.get(key), dict) else None
-    if choice in AUTO_CANDIDATES:
-        return str(choice)
+    if isinstance(choice, str) and choice in installed_candidates():
+        return choice
     times = _measure(world, slots)
-    exact = AUTO_CANDIDATES[0]
     best = min(times, key=lambda name: times[name])
-    choice = best if times[best] < CLEARLY_FASTER * times[exact] else exact
+    choice = best if times[best] < CLEARLY_FASTER * times[EXACT] else EXACT
     remembered[key] = {
         "backend": choice,
         "milliseconds": {name: round(1000 * seconds, 2) for name, seconds in times.items()},
@@ -106,14 +113,21 @@ def _fastest(world: World, slots: int) -> str:
 
 def _measure(world: World, slots: int) -> dict[str, float]:
     """Median seconds per frame of every candidate, taken in turns so that other load hits all alike."""
-    backends = {name: pick_backend(name, world) for name in AUTO_CANDIDATES}
-    for backend in backends.values():
-        frame_seconds(backend, world, 2, slots)  # first passes allocate and tune
+    backends = {}
+    for name in installed_candidates():
+        try:
+            backends[name] = pick_backend(name, world, slots)
+            frame_seconds(backends[name], 2, slots)  # first passes allocate and tune
+        except Exception as error:  # an optional engine that cannot run a network must not stop the game
+            if name == EXACT:
+                raise
+            logger.warning("the %s backend cannot run world %r: %s", name, world.name, error)
+            backends.pop(name, None)
     times: dict[str, list[float]] = {name: [] for name in backends}
     end = time.perf_counter() + MEASURE_S
-    while time.perf_counter() < end or len(times[AUTO_CANDIDATES[0]]) < 2:
+    while time.perf_counter() < end or len(times[EXACT]) < 2:
         for name, backend in backends.items():
-            times[name].append(frame_seconds(backend, world, 2, slots))
+            times[name].append(frame_seconds(backend, 2, slots))
     return {name: statistics.median(values) for name, values in times.items()}
 
 
@@ -122,14 +136,23 @@ def _situation(world: World, slots: int) -> str:
     import torch
 
     facts = {
-        "torch": torch.__version__,
+        "versions": {name: _version(package) for name, package in AUTO_CANDIDATES.items()},
         "machine": [platform.machine(), platform.processor(), _processor()],
         "threads": torch.get_num_threads(),
         "slots": slots,
         "dynamics": [world.dynamics.type_name, config_to_dict(world.dynamics.config)],
+        "tokenizer": config_to_dict(world.tokenizer.config),
         "sampling": world.sampling,
     }
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _version(package: str) -> str:
+    """Installed version of a package; empty where it is missing."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return ""
 
 
 def _processor() -> str:

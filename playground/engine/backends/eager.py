@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from playground.core.registry import BACKENDS
 
@@ -20,17 +20,23 @@ class EagerBackend:
     Attributes:
         name: what it is called in reports.
         batched: whether rows of one pass never influence each other.
+        fixed_rows: whether a new number of rows costs a compilation.
+        world: the models that run.
         run: takes the arguments of ``dynamics.network``.
     """
 
     name: str = "eager"
     batched: bool = True
+    fixed_rows: ClassVar[bool] = False
 
     def __init__(self, world: World) -> None:
         """Use the models of ``world``; nothing is copied."""
+        self.world = world
         self.run: Callable[..., Any] = world.dynamics.network
-        self._tokenizer = world.tokenizer
+
+    def prepare(self, slots: int) -> None:
+        """Get ready for ``slots`` rows; nothing to do here."""
 
     def decode(self, latents_BTNC: Tensor) -> Tensor:
         """Latents (B, T, N, C) to uint8 frames (B, T, H, W, 3)."""
-        return self._tokenizer.decode(latents_BTNC)
+        return self.world.tokenizer.decode(latents_BTNC)

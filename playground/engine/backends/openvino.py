@@ -1,0 +1,170 @@
+"""OpenVINO: the dynamics step and the decoder as compiled graphs, the fastest on most CPUs.
+
+Making the graphs takes some seconds, so they are kept in the user's cache folder, one set for each bundle, machine,
+number of rows and threads.
+"""
+
+from __future__ import annotations
+
+import io
+import logging
+from abc import abstractmethod
+from collections.abc import Callable
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from playground.core.errors import PlaygroundError
+from playground.core.registry import BACKENDS
+from playground.engine.backends.fixed import FixedRowsBackend, Graph
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from playground.world.bundle import World
+
+logger = logging.getLogger(__name__)
+
+
+class _OpenVino(FixedRowsBackend):
+    """Graphs for this CPU, made by subclasses from their own version of the networks."""
+
+    def __init__(self, world: World) -> None:
+        """Compile for one row, or read what was compiled before.
+
+        Raises:
+            PlaygroundError: OpenVINO is not installed.
+        """
+        import torch
+
+        try:
+            import openvino
+        except ImportError as error:
+            raise PlaygroundError(
+                f"the {self.name} backend needs OpenVINO; install it with: pip install 'playground-worlds[fast]'"
+            ) from error
+        from playground.engine.compiled import CompiledCache, weights_hash
+
+        self._core = openvino.Core()
+        self._threads = torch.get_num_threads()
+        self._cache = CompiledCache()
+        self._facts = {
+            "made by": [self.name, openvino.__version__, torch.__version__],
+            "machine": self._core.get_property("CPU", "FULL_DEVICE_NAME"),
+            "threads": self._threads,
+            "weights": weights_hash([world.dynamics.network, world.tokenizer]),
+        }
+        super().__init__(world)
+
+    @abstractmethod
+    def networks(self) -> tuple[nn.Module, nn.Module]:
+        """The dynamics network and the tokenizer that are compiled."""
+
+    def compile_step(self, rows: int) -> Graph:
+        """The dynamics step for ``rows`` rows."""
+        from playground.engine.static import StaticStep, step_inputs
+
+        world = self.world
+        return self._graph(
+            "step",
+            rows,
+            lambda: (StaticStep(self._networks[0], bool(world.prompt_dims)), step_inputs(world, rows)),
+        )
+
+    def compile_decoder(self, rows: int) -> Graph:
+        """The decoder for ``rows`` rows."""
+        from playground.engine.static import StaticDecoder, decoder_input
+
+        return self._graph(
+            "decoder", rows, lambda: (StaticDecoder(self._networks[1]), [decoder_input(self.world, rows)])
+        )
+
+    @cached_property
+    def _networks(self) -> tuple[nn.Module, nn.Module]:
+        return self.networks()
+
+    def _graph(self, part: str, rows: int, make: Callable[[], tuple[nn.Module, list[Tensor]]]) -> Graph:
+        key = {**self._facts, "part": part, "rows": rows}
+        compiled = self._restored(key)
+        if compiled is None:
+            compiled = self._core.compile_model(convert(*make()), "CPU", self._settings())
+            blob = io.BytesIO()
+            compiled.export_model(blob)
+            self._cache.put(key, blob.getvalue())
+        return _request_of(compiled)
+
+    def _restored(self, key: Any) -> Any:
+        data = self._cache.get(key)
+        if data is None:
+            return None
+        try:
+            return self._core.import_model(io.BytesIO(data), "CPU", self._settings())
+        except RuntimeError as error:  # a file of another build; the reader has no narrower error
+            logger.info("compiling again, the kept model cannot be read: %s", error)
+            self._cache.drop(key)
+            return None
+
+    def _settings(self) -> dict[str, Any]:
+        # bfloat16 needs matrix units to pay; without them it was slower than float32 on every CPU that was tried.
+        return {
+            "PERFORMANCE_HINT": "LATENCY",
+            "NUM_STREAMS": 1,
+            "INFERENCE_NUM_THREADS": self._threads,
+            "INFERENCE_PRECISION_HINT": "f32",
+        }
+
+
+@BACKENDS.register("openvino")
+class OpenVinoBackend(_OpenVino):
+    """8-bit weights and activations in all large layers, with ranges measured on the world's own rollouts."""
+
+    name: str = "openvino"
+
+    def networks(self) -> tuple[nn.Module, nn.Module]:
+        """Rounded copies."""
+        from playground.engine.quantised import measured_ranges, quantised
+
+        steps, decoder = measured_ranges(self.world)
+        return quantised(self.world.dynamics.network, steps), quantised(self.world.tokenizer, decoder)
+
+
+@BACKENDS.register("openvino-f32")
+class OpenVinoFloatBackend(_OpenVino):
+    """Equal to eager float32 up to rounding."""
+
+    name: str = "openvino-f32"
+
+    def networks(self) -> tuple[nn.Module, nn.Module]:
+        """The world's own."""
+        return self.world.dynamics.network, self.world.tokenizer
+
+
+def convert(module: nn.Module, example: list[Tensor]) -> Any:
+    """An OpenVINO model of a module with the shapes of ``example``."""
+    import warnings
+
+    import openvino
+    import torch
+
+    with torch.no_grad(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # tracing warns about every shape that becomes a constant, which is the point
+        traced = torch.jit.trace(module.eval(), tuple(example), check_trace=False)
+        model = openvino.convert_model(traced, example_input=tuple(example))
+    model.reshape({port: list(tensor.shape) for port, tensor in zip(model.inputs, example, strict=True)})
+    return model
+
+
+def _request_of(compiled: Any) -> Graph:
+    import openvino
+    import torch
+
+    request, outputs = compiled.create_infer_request(), range(len(compiled.outputs))
+
+    def call(inputs: list[Tensor]) -> list[Tensor]:
+        # The tensors must live until `infer` is over; OpenVINO reads them where they are.
+        arrays = [tensor.contiguous().numpy() for tensor in inputs]
+        for index, array in enumerate(arrays):
+            request.set_input_tensor(index, openvino.Tensor(array, shared_memory=True))
+        request.infer()
+        return [torch.from_numpy(request.get_output_tensor(index).data.copy()) for index in outputs]
+
+    return call

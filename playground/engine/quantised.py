@@ -1,0 +1,123 @@
+"""Static 8-bit copies of a world's networks, for compilers that turn them into integer kernels.
+
+Weights get one scale per output channel. Activations get one range per layer, the smallest and largest value that
+rollouts of the world itself put through it; fixed ranges keep the rows of a batch independent of each other. Rounding
+is written as fake quantisation (Jacob et al. 2018), which compilers recognise.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from playground.core.sampling import make_generator
+
+if TYPE_CHECKING:
+    from playground.world.bundle import World
+
+CALIBRATION_FRAMES = 6
+"""Frames of each calibration rollout; more did not change the measured quality."""
+
+MAX_ROLLOUTS = 4
+_LEVELS = 255
+_WEIGHT_LIMIT = 127
+
+Ranges = dict[str, tuple[float, float]]
+"""Smallest and largest input of a layer, by the layer's name."""
+
+
+class QuantisedLayer(nn.Module):
+    """A linear or convolution layer whose input and weights are rounded to 8 bits."""
+
+    def __init__(self, layer: nn.Linear | nn.Conv2d, low: float, high: float) -> None:
+        """Args: layer, which is kept; low and high are the range of its inputs."""
+        super().__init__()
+        self.layer = layer
+        low, high = min(low, 0.0), max(high, 1e-6)  # zero must be exact: convolutions pad with it
+        self.scale = (high - low) / _LEVELS
+        self.zero = round(-low / self.scale)
+        largest = layer.weight.detach().flatten(1).abs().amax(dim=1)
+        self.register_buffer("weight_scale", (largest / _WEIGHT_LIMIT).clamp_min(1e-9))
+        self.register_buffer("weight_zero", torch.zeros(len(largest), dtype=torch.int32))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The layer's output for rounded inputs."""
+        layer = self.layer
+        x = torch.fake_quantize_per_tensor_affine(x, self.scale, self.zero, 0, _LEVELS)
+        weight = torch.fake_quantize_per_channel_affine(
+            layer.weight, self.weight_scale, self.weight_zero, 0, -_WEIGHT_LIMIT, _WEIGHT_LIMIT
+        )
+        if isinstance(layer, nn.Linear):
+            return F.linear(x, weight, layer.bias)
+        return F.conv2d(x, weight, layer.bias, layer.stride, layer.padding)
+
+
+def measured_ranges(world: World) -> tuple[Ranges, Ranges]:
+    """Input ranges of the layers of the dynamics network and of the tokenizer, over short rollouts of the world."""
+    network, tokenizer = world.dynamics.network, world.tokenizer
+    with torch.inference_mode(), _watched(network) as steps, _watched(tokenizer) as decoder:
+        for number in range(max(1, min(MAX_ROLLOUTS, len(world.prompts)))):
+            _roll(world, number)
+    return steps, decoder
+
+
+def quantised(module: nn.Module, ranges: Mapping[str, tuple[float, float]]) -> nn.Module:
+    """A copy of ``module`` whose layers in ``ranges`` round to 8 bits.
+
+    Layers that are children of ``module`` itself stay as they are: they touch latents directly, where rounding would
+    be visible, and are a small part of the work.
+    """
+    twin = copy.deepcopy(module).eval().requires_grad_(False)
+    for name, (low, high) in ranges.items():
+        parent, _, last = name.rpartition(".")
+        if parent:
+            setattr(twin.get_submodule(parent), last, QuantisedLayer(twin.get_submodule(name), low, high))
+    return twin
+
+
+def _roll(world: World, number: int) -> None:
+    """Play a few frames of one prompt with changing actions."""
+    from playground.world.prompt import prompt_frames
+
+    dynamics, generator = world.dynamics, make_generator(number)
+    state, unknown_B = dynamics.new_state(1), torch.full((1,), dynamics.num_actions)
+    prompt_BP = None
+    if world.prompts:
+        frames = torch.from_numpy(prompt_frames(world, number)[-dynamics.context_frames :].copy())[None]
+        codes = world.tokenizer.encode(frames)
+        codes = world.tokenizer.quantize(codes) if dynamics.discrete else codes
+        for t in range(codes.shape[1]):
+            state.write(dynamics.observe(state, codes[:, t], unknown_B, prompt_BP, [generator]))
+    for t in range(CALIBRATION_FRAMES):
+        action_B = torch.full((1,), (number + t) % dynamics.num_actions)
+        drawn, written = world.draw(state, action_B, prompt_BP, [generator])
+        state.write(written)
+        world.tokenizer.decode(world.latents(drawn))
+
+
+@contextmanager
+def _watched(root: nn.Module) -> Iterator[Ranges]:
+    """Note the range of every linear and convolution layer's input while the block runs."""
+    ranges: Ranges = {}
+
+    def note(name: str, inputs: tuple[Tensor, ...]) -> None:
+        low, high = (float(value) for value in inputs[0].aminmax())
+        before = ranges.get(name, (low, high))
+        ranges[name] = (min(before[0], low), max(before[1], high))
+
+    layers = {name: layer for name, layer in root.named_modules() if isinstance(layer, (nn.Linear, nn.Conv2d))}
+    hooks = [
+        layer.register_forward_pre_hook(lambda _, inputs, name=name: note(name, inputs))
+        for name, layer in layers.items()
+    ]
+    try:
+        yield ranges
+    finally:
+        for hook in hooks:
+            hook.remove()
