@@ -14,7 +14,7 @@ _LEAST = 0.36
 _TIMES_USUAL = 2.2
 _REACH = 4
 _BLOCK = 8
-_LEAST_CONTRAST = 10.0
+_LEAST_CONTRAST = 6.0
 
 
 def change(before: Sample, now: Sample) -> float:
@@ -26,8 +26,12 @@ def change(before: Sample, now: Sample) -> float:
     """
     padded_HW = np.pad(before.luma_HW, _REACH, mode="edge")
     moved = sliding_window_view(padded_HW, (THUMB_SIDE, THUMB_SIDE)).reshape(-1, THUMB_SIDE, THUMB_SIDE)
+    difference = np.abs(moved - now.luma_HW)
     side = THUMB_SIDE // _BLOCK
-    left_over = np.abs(moved - now.luma_HW).reshape(len(moved), side, _BLOCK, side, _BLOCK).mean((2, 4)).min(0).mean()
+    # Sums over the columns of a block as a product with ones: several times faster than a mean over two axes.
+    rows = difference.reshape(-1, THUMB_SIDE) @ np.repeat(np.eye(side, dtype=np.float32), _BLOCK, axis=0)
+    blocks = rows.reshape(len(moved), side, _BLOCK, side).sum(2) / _BLOCK**2
+    left_over = blocks.min(0).mean()
     contrast = max(before.contrast, now.contrast, _LEAST_CONTRAST)
     structure = min(1.0, 1.5 * float(left_over) / contrast)
     return 0.5 * (structure + _new_colours(before.thumb_HWC, now.thumb_HWC))
@@ -72,8 +76,10 @@ def _scored(samples: Iterable[Sample]) -> Iterator[tuple[Sample, float]]:
 
 
 def _is_flash(near: list[tuple[Sample, float]], place: int) -> bool:
-    """Whether one of the next frames continues a frame from before the change."""
-    if place == 0:
-        return False
-    before = near[place - 1][0]
-    return any(change(before, after) < 0.5 * _LEAST for after, _ in near[place + 1 : place + 3])
+    """Whether the picture from before the change comes back at once, or has just come back."""
+    pairs = [(1, 1), (1, 2), (2, 0), (3, 0)]  # frames before ``place``, frames after it
+    return any(
+        change(near[place - back][0], near[place + ahead][0]) < 0.5 * _LEAST
+        for back, ahead in pairs
+        if place >= back and place + ahead < len(near)
+    )

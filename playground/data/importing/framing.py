@@ -67,8 +67,10 @@ def plan_framing(width: int, height: int, pixel_aspect: float, box: Box, fit: Fi
     content_width = shown_width * (box.right - box.left)
     content_height = shown_height * (box.bottom - box.top)
     fitted = min(content_width, content_height) if fit == "crop" else max(content_width, content_height)
-    # One pixel more than needed where a border was cut: a window on whole pixels then never touches the border.
-    scale = (size if box.whole else size + 1) / fitted
+    # Two pixels more than needed where a border was cut: a window on whole pixels then never touches the border.
+    # A letterbox has bars around the content anyway, and shows all of it.
+    spare = 2 if fit == "crop" and not box.whole else 0
+    scale = (size + spare) / fitted
     out_width = size if fit == "crop" else max(1, round(size * content_width / fitted))
     out_height = size if fit == "crop" else max(1, round(size * content_height / fitted))
     full_width, full_height = max(out_width, round(shown_width * scale)), max(out_height, round(shown_height * scale))
@@ -86,7 +88,9 @@ def _place(full: int, low: float, high: float, length: int) -> int:
     """First pixel of a window of ``length`` in the middle of the content ``low``..``high`` of ``full`` pixels."""
     first, last = math.ceil(low * full - 1e-6), math.floor(high * full + 1e-6) - length
     middle = round((low + high) / 2 * full - length / 2)
-    return min(max(middle, min(first, full - length)), max(0, min(last, full - length)))
+    # A letterbox window may be a fraction of a pixel longer than the content; then the middle is best.
+    place = min(max(middle, first), last) if first <= last else middle
+    return min(max(place, 0), full - length)
 
 
 class Framer:
