@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
-import errno
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +11,15 @@ from tqdm import tqdm
 
 from playground.core.errors import PlaygroundError
 from playground.core.registry import COLLECTORS
-from playground.data.format import MAX_FRAME_SIZE, DatasetInfo, complete_shards
+from playground.data.captions import store_captions
+from playground.data.format import MAX_FRAME_SIZE, DatasetInfo, complete_shards, remove_leftovers
+from playground.data.processes import play_in_processes
+from playground.data.rollouts import Job, missing_rollouts, play_rollout, shard_lengths
 from playground.data.worlds import Collector
-from playground.data.writer import DEFAULT_SHARD_FRAMES, ShardWriter, prepare_folder
+from playground.data.writer import prepare_folder
 
 STEP_BYTES = 22
 SPARE_BYTES = 64 << 20
-EPISODES_PER_SHARD = 1 << 20
 
 
 def collect(
@@ -29,12 +30,14 @@ def collect(
     seed: int = 0,
     split: str = "train",
     options: dict[str, Any] | None = None,
+    processes: int = 1,
     progress: bool = True,
+    announce: Callable[[str], None] | None = None,
 ) -> DatasetInfo:
     """Play a source world and write the frames as a clip dataset.
 
-    The same arguments give the same bytes. A stopped collection continues when it is repeated: finished shards stay,
-    half-written files are removed.
+    The same arguments give the same bytes, whatever the number of processes. A stopped collection continues when it
+    is repeated: finished shards stay, half-written files are removed.
 
     Args:
         source: name of a collector, for example ``"coinrun"``.
@@ -44,7 +47,10 @@ def collect(
         seed: chooses levels and play.
         split: ``"train"``, ``"val"`` or ``"test"``; splits never share a level.
         options: options of the collector; values may be strings.
+        processes: how many play at once, at most one a rollout. With more than one, a script that calls this needs
+            the usual ``if __name__ == "__main__":``.
         progress: show a progress bar on stderr.
+        announce: told in one line what is about to be written and how much disk that takes.
 
     Returns:
         What was written to ``dataset.json``.
@@ -52,37 +58,36 @@ def collect(
     Raises:
         PlaygroundError: unknown source, split or option, too little disk space, or a folder with other data.
     """
-    _check_numbers(frames, size, seed)
-    collector: Collector = COLLECTORS.get(source)(size=size, split=split, options=options or {})
-    info = DatasetInfo(
-        source=source,
-        size=size,
-        fps=collector.fps,
-        action_names=collector.action_names,
-        captions=collector.captions,
-        split=split,
-        seed_range=collector.seed_range,
-        seed=seed,
-        frames=frames,
-        licence=collector.licence,
-        options=collector.options,
-        collector_version=collector.version,
-    )
+    _check_numbers(frames, size, seed, processes)
     folder = Path(out)
+    job = Job(COLLECTORS.get(source), size, split, dict(options or {}), seed, folder)
+    collector = job.open()
+    info = _describe(source, frames, job, collector)
     done = set(complete_shards(folder)) if folder.is_dir() else set()
     lengths = shard_lengths(frames)
     missing = sum(length for index, length in enumerate(lengths) if index not in done)
     check_disk(folder, missing, size)
+    rollouts = missing_rollouts(lengths, collector.streams_per_rollout, done)
+    processes = max(1, min(processes, len(rollouts)))
+    if announce:
+        announce(_announcement(info, folder, missing, processes))
     prepare_folder(folder, info)
+    store_captions(folder, info)
     with tqdm(total=frames, initial=frames - missing, unit="frame", desc=source, disable=not progress) as bar:
-        _collect_missing(collector, folder, info, lengths, done, bar)
+        if processes == 1:
+            for rollout in rollouts:
+                play_rollout(job, collector, rollout, bar.update)
+            return info
+        try:
+            play_in_processes(job, rollouts, processes, bar.update)
+        finally:
+            remove_leftovers(folder)
     return info
 
 
-def shard_lengths(frames: int, shard_frames: int = DEFAULT_SHARD_FRAMES) -> list[int]:
-    """Split ``frames`` into shards of nearly equal length, none above ``shard_frames``."""
-    shards = -(-frames // shard_frames)
-    return [frames // shards + (index < frames % shards) for index in range(shards)]
+def bytes_on_disk(frames: int, size: int) -> int:
+    """Size of ``frames`` frames of ``size`` pixels with their steps."""
+    return frames * (size * size * 3 + STEP_BYTES)
 
 
 def check_disk(folder: Path, frames: int, size: int) -> None:
@@ -91,11 +96,8 @@ def check_disk(folder: Path, frames: int, size: int) -> None:
     Raises:
         PlaygroundError: ``frames`` frames of ``size`` pixels need more than the free space at ``folder``.
     """
-    needed = frames * (size * size * 3 + STEP_BYTES)
-    place = folder.absolute()
-    while not place.exists():
-        place = place.parent
-    free = shutil.disk_usage(place).free
+    needed = bytes_on_disk(frames, size)
+    place, free = _free_space(folder)
     if needed + SPARE_BYTES > free:
         raise PlaygroundError(
             f"{frames} frames of {size} px need {needed / 1e9:.2f} GB, but {place} has {free / 1e9:.2f} GB free; "
@@ -103,65 +105,46 @@ def check_disk(folder: Path, frames: int, size: int) -> None:
         )
 
 
-def _check_numbers(frames: int, size: int, seed: int) -> None:
-    if frames < 1:
-        raise PlaygroundError(f"--frames must be 1 or more, got {frames}")
+def _free_space(folder: Path) -> tuple[Path, int]:
+    """The nearest folder that exists, and the bytes that are free there."""
+    place = folder.absolute()
+    while not place.exists():
+        place = place.parent
+    return place, shutil.disk_usage(place).free
+
+
+def _announcement(info: DatasetInfo, folder: Path, missing: int, processes: int) -> str:
+    left = "" if missing == info.frames else f", {info.frames - missing} of them are there already"
+    return (
+        f"{info.frames} frames of {info.source} ({info.split}, {info.size} px){left}: "
+        f"{bytes_on_disk(missing, info.size) / 1e9:.2f} GB to write, {_free_space(folder)[1] / 1e9:.1f} GB free, "
+        f"{processes} process{'es' if processes > 1 else ''}"
+    )
+
+
+def _describe(source: str, frames: int, job: Job, collector: Collector) -> DatasetInfo:
+    return DatasetInfo(
+        source=source,
+        size=job.size,
+        fps=collector.fps,
+        action_names=collector.action_names,
+        captions=collector.captions,
+        paraphrases=getattr(collector, "paraphrases", []),
+        split=job.split,
+        seed_range=collector.seed_range,
+        seed=job.seed,
+        frames=frames,
+        licence=collector.licence,
+        options=collector.options,
+        collector_version=collector.version,
+    )
+
+
+def _check_numbers(frames: int, size: int, seed: int, processes: int) -> None:
+    for name, value in (("frames", frames), ("processes", processes)):
+        if value < 1:
+            raise PlaygroundError(f"--{name} must be 1 or more, got {value}")
     if not 1 <= size <= MAX_FRAME_SIZE:
         raise PlaygroundError(f"--size must be 1..{MAX_FRAME_SIZE} pixels, got {size}")
     if seed < 0:
         raise PlaygroundError(f"--seed must be 0 or more, got {seed}")
-
-
-def _collect_missing(
-    collector: Collector, folder: Path, info: DatasetInfo, lengths: list[int], done: set[int], bar: tqdm[Any]
-) -> None:
-    """Play every rollout that has an unwritten shard, from the first stream on."""
-    for first in range(0, len(lengths), collector.streams_per_rollout):
-        group = lengths[first : first + collector.streams_per_rollout]
-        if not done.issuperset(range(first, first + len(group))):
-            _collect_group(collector, folder, info, group, first, done, bar)
-
-
-def _collect_group(
-    collector: Collector,
-    folder: Path,
-    info: DatasetInfo,
-    lengths: list[int],
-    first: int,
-    done: set[int],
-    bar: tqdm[Any],
-) -> None:
-    """Play one rollout and write those of its shards that are not there yet."""
-    with contextlib.ExitStack() as stack:
-        shards: dict[int, ShardWriter] = {}
-        for row in range(len(lengths)):
-            if first + row not in done:
-                shards[row] = ShardWriter(folder, first + row, info.size)
-                stack.callback(shards[row].abort)
-        episodes = [(first + row) * EPISODES_PER_SHARD for row in range(len(lengths))]
-        steps = zip(range(max(lengths)), collector.rollout(info.seed, first, len(lengths), max(lengths)), strict=True)
-        try:
-            for t, batch in steps:
-                for row, shard in shards.items():
-                    if t >= lengths[row]:
-                        continue
-                    terminated, truncated = bool(batch.terminated_S[row]), bool(batch.truncated_S[row])
-                    shard.append(
-                        batch.frames_SHWC[row],
-                        int(batch.actions_S[row]),
-                        float(batch.rewards_S[row]),
-                        terminated,
-                        truncated,
-                        episodes[row],
-                        int(batch.captions_S[row]),
-                    )
-                    episodes[row] += terminated or truncated
-                bar.update(sum(t < lengths[row] for row in shards))
-            for shard in shards.values():
-                shard.finish()
-        except OSError as error:
-            if error.errno != errno.ENOSPC:
-                raise
-            raise PlaygroundError(
-                f"the disk of {folder} is full; free some space and repeat the command, it continues"
-            ) from error

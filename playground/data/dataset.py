@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from playground.data.format import (
     motion_path,
     open_shard,
 )
+from playground.data.sampling import balance_captions, check_source_weights, motion_weights, share_sources
 
 _MOTION_CHUNK = 256
 
@@ -30,7 +31,8 @@ class Clips:
 
     Attributes:
         frames_BTHWC: uint8 frames.
-        actions_BT: int64, ``actions_BT[:, t]`` PRODUCED frame t; -1 where not known (first frame of an episode).
+        actions_BT: int64 in ``ClipDataset.action_names``, ``actions_BT[:, t]`` PRODUCED frame t; -1 where not known
+            (first frame of an episode, video without labels).
         captions: caption of the last frame of each window, ``""`` for none.
         rewards_BT: float32 reward of the action taken AT frame t. The frame after the end of an episode is never
             seen, so a reward that ends one (CoinRun's coin) could not be attached to the frame that it produced.
@@ -51,18 +53,22 @@ class Clips:
 class ClipDataset:
     """One or more dataset folders as a single list of windows that never cross an episode.
 
-    Frames are numbered 0 to ``num_frames - 1`` over all shards of all folders. Frames stay on disk (memory-mapped),
-    the small per-frame arrays are held in memory.
+    Folders must agree in the size of their frames only; actions and captions get one table each, by name. Frames are
+    numbered 0 to ``num_frames - 1`` over all shards of all folders. Frames stay on disk (memory-mapped), the small
+    per-frame arrays are held in memory.
 
     Attributes:
-        info: description of the first folder; size and action names hold for all.
+        info: description of the first folder; its size holds for all.
         infos: description of every folder.
+        action_names: name of each action id over all folders, empty when none has labels.
         captions: text of each caption id over all folders.
+        sources: names of the sources, in order of appearance.
         split: the split of all folders, ``"mixed"`` when they differ.
         actions_T: int64 action that PRODUCED each frame, -1 where not known.
         rewards_T: float32 reward of the action taken at each frame.
         ends_T: bool, the action taken at the frame ended its episode.
         caption_ids_T: int64 caption of each frame, -1 for none.
+        source_T: int16 index in ``sources`` of each frame.
         first_T: bool, the frame starts an episode (or a shard).
         starts_W: int64 first frame of each window.
         shard_bounds: int64 number of the first frame of each shard, and ``num_frames`` at the end.
@@ -74,6 +80,8 @@ class ClipDataset:
         length: int,
         stride: int = 1,
         motion_weight: float = 0.0,
+        source_weights: Mapping[str, float] | None = None,
+        rare_captions: float = 0.0,
     ) -> None:
         """Open the folders and list their windows.
 
@@ -83,22 +91,31 @@ class ClipDataset:
             stride: frames between the starts of neighbouring windows of an episode; frames inside a window are
                 always consecutive.
             motion_weight: 0 samples windows evenly, 1 in proportion to their motion, between is a mixture.
+            source_weights: how much is sampled of each source, in any unit; by default what its windows make up.
+            rare_captions: 0 samples captions as often as they occur, 1 every caption of a source equally often,
+                between is a mixture. A window counts for the caption of its last frame.
 
         Raises:
             PlaygroundError: a missing, damaged or mismatching folder, or no episode of ``length`` frames.
         """
         if length < 1 or stride < 1:
             raise PlaygroundError(f"length and stride must be 1 or more, got {length} and {stride}")
-        if not 0.0 <= motion_weight <= 1.0:
-            raise PlaygroundError(f"motion_weight must be 0..1, got {motion_weight}")
+        for name, value in (("motion_weight", motion_weight), ("rare_captions", rare_captions)):
+            if not 0.0 <= value <= 1.0:
+                raise PlaygroundError(f"{name} must be 0..1, got {value}")
         paths = [Path(folders)] if isinstance(folders, (str, Path)) else [Path(folder) for folder in folders]
         if not paths:
             raise PlaygroundError("no dataset folder given; pass --data with at least one folder")
         self.length, self.stride, self.motion_weight = length, stride, motion_weight
+        self.rare_captions = rare_captions
         self.folders = paths
         self.infos = [load_info(path) for path in paths]
         self.info: DatasetInfo = self.infos[0]
-        self._check_alike()
+        self._check_sizes()
+        self.sources = list(dict.fromkeys(info.source for info in self.infos))
+        if source_weights is not None:
+            check_source_weights(source_weights, self.sources)
+        self.source_weights = source_weights
         splits = {info.split for info in self.infos}
         self.split = splits.pop() if len(splits) == 1 else "mixed"
         self._shards: list[Shard] = []
@@ -134,11 +151,11 @@ class ClipDataset:
         return len(self.starts_W)
 
     def sample_starts(self, batch: int, rng: np.random.Generator) -> np.ndarray:
-        """Draw the first frames (int64, B) of ``batch`` windows, with replacement, by ``motion_weight``.
+        """Draw the first frames (int64, B) of ``batch`` windows, with replacement, by the weights.
 
         Latents kept in the order of the frames are then ``latents[starts[:, None] + np.arange(length)]``.
         """
-        if self.motion_weight == 0.0:
+        if self.motion_weight == 0.0 and self.rare_captions == 0.0 and self.source_weights is None:
             return self.starts_W[rng.integers(0, len(self.starts_W), batch)]
         if self._cumulative_W is None:
             self._cumulative_W = np.cumsum(self._window_weights())
@@ -212,36 +229,40 @@ class ClipDataset:
         motion_T = np.concatenate([_shard_motion(shard) for shard in self._shards])
         return np.where(self.first_T, np.float32(0), motion_T)
 
-    def _check_alike(self) -> None:
+    def source_of(self, window: int) -> str:
+        """Name of the source of window ``window`` of ``len(self)``."""
+        return self.sources[self.source_T[self.starts_W[window]]]
+
+    def _check_sizes(self) -> None:
         for path, info in zip(self.folders, self.infos, strict=True):
-            for name in ("size", "action_names", "fps"):
-                mine, first = getattr(info, name), getattr(self.info, name)
-                if mine != first:
-                    raise PlaygroundError(
-                        f"{path / INFO_NAME}: field {name!r} is {mine!r}, but {self.folders[0]} has {first!r}; "
-                        "train on datasets that agree, or write one of them again"
-                    )
+            if info.size != self.info.size:
+                raise PlaygroundError(
+                    f"{path / INFO_NAME}: field 'size' is {info.size}, but {self.folders[0]} has {self.info.size}; "
+                    "train on datasets that agree, or write one of them again"
+                )
 
     def _read_steps(self, shard_infos: list[DatasetInfo]) -> None:
-        self.captions: list[str] = []
         actions, rewards, ends, captions, firsts = [], [], [], [], []
-        known: dict[str, int] = {}
+        known_actions: dict[str, int] = {}
+        known_captions: dict[str, int] = {}
         for shard, info in zip(self._shards, shard_infos, strict=True):
             steps = shard.steps
             done_T = steps["terminated"] | steps["truncated"]
             first_T = np.ones(len(done_T), bool)
             first_T[1:] = done_T[:-1] | (np.diff(steps["episode"]) != 0)
             # On disk a row holds the action taken at its frame; training wants the one that produced it.
-            actions.append(np.where(first_T, -1, np.roll(steps["action"], 1)).astype(np.int64))
+            produced_T = np.where(first_T, -1, np.roll(steps["action"], 1))
+            actions.append(_ids_by_name(known_actions, info.action_names)[produced_T])
             rewards.append(steps["reward"])
-            table = np.array([known.setdefault(text, len(known)) for text in info.captions] + [-1], np.int64)
-            captions.append(table[steps["caption"]])
+            captions.append(_ids_by_name(known_captions, info.captions)[steps["caption"]])
             ends.append(steps["terminated"])
             firsts.append(first_T)
-        self.captions = list(known)
+        self.action_names, self.captions = list(known_actions), list(known_captions)
         self.actions_T, self.rewards_T = np.concatenate(actions), np.concatenate(rewards)
         self.ends_T, self.caption_ids_T = np.concatenate(ends), np.concatenate(captions)
         self.first_T = np.concatenate(firsts)
+        source = [self.sources.index(info.source) for info in shard_infos]
+        self.source_T = np.repeat(np.array(source, np.int16), np.diff(self.shard_bounds))
 
     def _episode_lengths(self) -> np.ndarray:
         edges = np.append(np.flatnonzero(self.first_T), self.num_frames)
@@ -258,10 +279,24 @@ class ClipDataset:
         total = np.concatenate([[0.0], np.cumsum(self.motion(), dtype=np.float64)])
         # The difference to the frame before the window is not seen, so it does not count.
         motion_W = total[self.starts_W + self.length] - total[self.starts_W + 1]
-        mean = motion_W.mean()
-        if mean <= 0:
-            return np.ones(len(self.starts_W))
-        return (1 - self.motion_weight) + self.motion_weight * motion_W / mean
+        if self.source_weights is None and self.rare_captions == 0.0:
+            return motion_weights(motion_W, self.motion_weight)
+        weights_W = np.zeros(len(motion_W))
+        source_W = self.source_T[self.starts_W]
+        caption_W = self.caption_ids_T[self.starts_W + self.length - 1]
+        for source in np.unique(source_W):
+            mine = source_W == source
+            moving_W = motion_weights(motion_W[mine], self.motion_weight)
+            weights_W[mine] = balance_captions(moving_W, caption_W[mine], self.rare_captions)
+        shares = np.bincount(source_W, minlength=len(self.sources)).tolist()
+        if self.source_weights is not None:
+            shares = [self.source_weights[name] for name in self.sources]
+        return share_sources(weights_W, source_W, shares)
+
+
+def _ids_by_name(known: dict[str, int], names: list[str]) -> np.ndarray:
+    """Ids over all folders of the names of one folder, and -1 behind them, so that -1 stays -1."""
+    return np.array([known.setdefault(name, len(known)) for name in names] + [-1], np.int64)
 
 
 def _shard_motion(shard: Shard) -> np.ndarray:
@@ -284,37 +319,3 @@ def _shard_motion(shard: Shard) -> np.ndarray:
         finally:
             temporary.unlink(missing_ok=True)
     return motion_T
-
-
-def describe(folder: Path | str) -> str:
-    """Summarise a dataset folder in a few lines for a person.
-
-    Raises:
-        PlaygroundError: not a readable dataset.
-    """
-    data = ClipDataset(folder, length=1)
-    info, lengths = data.info, data._episode_lengths()
-    motion_T = data.motion()[~data.first_T]
-    bytes_used = sum(path.stat().st_size for path in Path(folder).glob("*.np[yz]"))
-    planned = "" if not info.frames or info.frames == data.num_frames else f" of {info.frames} planned: not finished"
-    levels = f", levels {info.seed_range[0]}..{info.seed_range[1] - 1}" if info.seed_range else ""
-    lines = [
-        f"{Path(folder)}: {info.source}, split {info.split}{levels}, seed {info.seed}",
-        f"frames    {data.num_frames}{planned}, {info.size}x{info.size} px, {info.fps:g} per second, "
-        f"{bytes_used / 1e6:.1f} MB in {len(data.shard_bounds) - 1} shards",
-        f"episodes  {data.num_episodes}, frames each: median {int(np.median(lengths))}, longest {lengths.max()}, "
-        f"{int(data.ends_T.sum())} ended by the game, {int((data.rewards_T > 0).sum())} rewards",
-    ]
-    if len(motion_T):
-        moving = 100 * (motion_T > 0.5).mean()
-        lines.append(f"motion    mean {motion_T.mean():.2f} of 255, {moving:.0f} % of frames move")
-    known = data.actions_T[data.actions_T >= 0]
-    if info.action_names and len(known):
-        counts = np.bincount(known, minlength=len(info.action_names)) / len(known)
-        shares = ", ".join(f"{name} {100 * share:.0f} %" for name, share in zip(info.action_names, counts, strict=True))
-        lines.append(f"actions   {shares}")
-    lines.append(f"captions  {'; '.join(data.captions[:5]) or 'none'}")
-    if info.options:
-        lines.append("options   " + ", ".join(f"{name}={value}" for name, value in info.options.items()))
-    lines.append(f"licence   {info.licence}")
-    return "\n".join(lines)

@@ -41,6 +41,7 @@ class DatasetInfo:
         fps: frames per second of the original.
         action_names: name of each action id; empty when the source has no actions (ids are then all -1).
         captions: text of each caption id; a frame without a caption has id -1.
+        paraphrases: for each caption other texts that say the same; empty when the source has none.
         split: ``"train"``, ``"val"``, ``"test"`` or another name that training keeps apart.
         seed_range: first level seed and the one after the last, or ``[]`` when the source has no levels.
         seed: the seed that the collector was given.
@@ -57,6 +58,7 @@ class DatasetInfo:
     fps: float
     action_names: list[str] = field(default_factory=list)
     captions: list[str] = field(default_factory=list)
+    paraphrases: list[list[str]] = field(default_factory=list)
     split: str = "train"
     seed_range: list[int] = field(default_factory=list)
     seed: int = 0
@@ -79,6 +81,11 @@ class DatasetInfo:
             raise ValueError(f"field 'fps' must be above 0, got {self.fps}")
         if len(self.seed_range) not in (0, 2):
             raise ValueError(f"field 'seed_range' must be [first, one after the last] or [], got {self.seed_range}")
+        if self.paraphrases and len(self.paraphrases) != len(self.captions):
+            raise ValueError(
+                f"field 'paraphrases' has {len(self.paraphrases)} entries for {len(self.captions)} captions; "
+                "give one list for each caption, or none at all"
+            )
         if self.frames < 0:
             raise ValueError(f"field 'frames' must be 0 or more, got {self.frames}")
 
@@ -144,9 +151,15 @@ def save_info(folder: Path, info: DatasetInfo) -> None:
     for name, value in new.items():
         if old[name] != value:
             raise PlaygroundError(
-                f"{folder / INFO_NAME} describes another dataset (field {name!r} is {old[name]!r}, not {value!r}); "
+                f"{folder / INFO_NAME} describes another dataset "
+                f"(field {name!r} is {_short(old[name])}, not {_short(value)}); "
                 "choose an empty folder or repeat the command that started this one"
             )
+
+
+def _short(value: Any, limit: int = 80) -> str:
+    text = repr(value)
+    return text if len(text) <= limit else f"{text[: limit - 3]}..."
 
 
 def complete_shards(folder: Path) -> list[int]:

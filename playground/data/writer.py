@@ -31,7 +31,7 @@ class ShardWriter:
     def __init__(self, folder: Path, index: int, size: int) -> None:
         """Open the temporary file of shard ``index`` for frames of ``size`` x ``size`` pixels."""
         self._folder, self._index, self._size = folder, index, size
-        self._temporary = folder / f".{frames_path(folder, index).name}{TEMPORARY_SUFFIX}"
+        self._temporary = _temporary(frames_path(folder, index))
         self._columns: dict[str, list[float]] = {name: [] for name in STEP_DTYPES}
         self._file: BinaryIO = open(self._temporary, "wb", buffering=1 << 20)  # noqa: SIM115 - closed by finish
         self._header_bytes = self._write_header(0)
@@ -69,7 +69,7 @@ class ShardWriter:
         motion_path(self._folder, self._index).unlink(missing_ok=True)
         os.replace(self._temporary, frames_path(self._folder, self._index))
         target = steps_path(self._folder, self._index)
-        temporary = self._folder / f".{target.name}{TEMPORARY_SUFFIX}"
+        temporary = _temporary(target)
         with open(temporary, "wb") as file:
             np.savez(file, **steps)
             _flush_to_disk(file)
@@ -193,3 +193,8 @@ def prepare_folder(folder: Path, info: DatasetInfo) -> None:
 def _flush_to_disk(file: BinaryIO) -> None:
     file.flush()
     os.fsync(file.fileno())
+
+
+def _temporary(path: Path) -> Path:
+    # With the process id in the name, a worker that outlives its killed parent for a moment spoils no file of the next.
+    return path.with_name(f".{path.name}.{os.getpid()}{TEMPORARY_SUFFIX}")

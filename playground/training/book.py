@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -20,30 +21,43 @@ MAX_SHIFT = 12
 
 
 def write_action_book(
-    path: Path, dataset: ClipDataset, codes: np.ndarray, num_codes: int, source: str, seed: int
+    path: Path, dataset: ClipDataset, codes: np.ndarray, num_codes: int, source_actions: str, seed: int
 ) -> None:
     """Write ``{"actions": [{code, name, keys, noop}, ...]}``.
+
+    With data from several sources, the book of each is written beside it, as ``actions-SOURCE.json``: the same code
+    may stand for different keys in a platform game and in a flight.
 
     Args:
         path: the file.
         dataset: where frames, and recorded actions if any, come from.
         codes: (n,) action that the dynamics learned with, -1 where not known.
         num_codes: number of codes.
-        source: ``label`` when the dynamics learned from the recorded actions themselves, else ``latent``.
+        source_actions: ``label`` when the dynamics learned from the recorded actions themselves, else ``latent``.
         seed: decides which frames calibration looks at.
     """
-    names, rng = dataset.info.action_names, np.random.default_rng(seed)
-    if source == "label":
-        entries = [named_action(code, name) for code, name in enumerate(names)]
-    else:
-        motion, counts = code_motion(dataset, codes, num_codes, rng)
-        labelled = np.flatnonzero((codes >= 0) & (dataset.actions_T >= 0))
-        if names and len(labelled):
-            chosen = rng.choice(labelled, min(LABELLED_FRAMES, len(labelled)), replace=False)
-            entries = calibrate(dataset.actions_T[chosen], codes[chosen], names, num_codes, motion)
-        else:
-            entries = calibrate_from_motion(motion, counts)
-    write_json(path, {"actions": entries})
+    write_json(path, {"actions": action_entries(dataset, codes, num_codes, source_actions, seed)})
+    for index, source in enumerate(dataset.sources if len(dataset.sources) > 1 else []):
+        own = np.where(dataset.source_T == index, codes, -1)
+        if (own >= 0).any():
+            entries = action_entries(dataset, own, num_codes, source_actions, seed)
+            name = re.sub(r"[^\w.-]", "_", source)
+            write_json(path.with_name(f"{path.stem}-{name}{path.suffix}"), {"actions": entries})
+
+
+def action_entries(
+    dataset: ClipDataset, codes: np.ndarray, num_codes: int, source_actions: str, seed: int
+) -> list[dict[str, Any]]:
+    """The entries of one book, from the frames whose code is not -1; see :func:`write_action_book`."""
+    names, rng = dataset.action_names, np.random.default_rng(seed)
+    if source_actions == "label":
+        return [named_action(code, name) for code, name in enumerate(names)]
+    motion, counts = code_motion(dataset, codes, num_codes, rng)
+    labelled = np.flatnonzero((codes >= 0) & (dataset.actions_T >= 0))
+    if names and len(labelled):
+        chosen = rng.choice(labelled, min(LABELLED_FRAMES, len(labelled)), replace=False)
+        return calibrate(dataset.actions_T[chosen], codes[chosen], names, num_codes, motion)
+    return calibrate_from_motion(motion, counts)
 
 
 def code_motion(

@@ -17,6 +17,7 @@ from playground.data.dataset import ClipDataset
 from playground.data.format import load_info
 from playground.evaluation.card import model_card
 from playground.evaluation.metrics import dominant_shift
+from playground.training.prompts import RECORD_NAME
 from playground.world.actions import ActionBook
 from playground.world.bundle import save_world
 
@@ -87,7 +88,14 @@ def pack(
         licence=WEIGHTS_LICENCE,
         data_statement=f"Trained on {statement}." if statement else "",
         card=card,
+        text_encoder=_text_encoder(run),
     )
+
+
+def _text_encoder(run: Path) -> str | None:
+    """The encoder that the run's captions were embedded with; None when it trained without captions."""
+    path = run / RECORD_NAME
+    return read_json(path).get("text_encoder") if path.is_file() else None
 
 
 def _prompt_clips(folders: list[Path]) -> ClipDataset:

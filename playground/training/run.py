@@ -15,13 +15,14 @@ from playground.core.component import Component, load_component
 from playground.core.config import config_from_dict, config_to_dict, read_json, write_json
 from playground.core.device import physical_cores, pick_device, prepare_training
 from playground.core.errors import PlaygroundError, suggest
-from playground.core.registry import DYNAMICS, LATENT_ACTION_MODELS, TEXT_ENCODERS, TOKENIZERS, Registry
+from playground.core.registry import DYNAMICS, LATENT_ACTION_MODELS, TOKENIZERS, Registry
 from playground.data.dataset import ClipDataset
 from playground.training.book import write_action_book
 from playground.training.distributed import ALONE, Peers, find_peers
 from playground.training.estimate import estimate_stage
 from playground.training.loop import LoopOptions, StageResult, train_stage
 from playground.training.presets import Preset, StagePreset, load_preset, preset_from_dict
+from playground.training.prompts import RECORD_NAME, load_prompts
 from playground.training.schedule import Budget
 from playground.training.stages.base import Stage
 
@@ -232,13 +233,13 @@ def _latent_actions(run: Run, recipe: StagePreset) -> Stage:
 
     dataset = open_dataset(run, max(recipe.window, 2), recipe.motion_weight)
     labelled = recipe.type == "labelled"
-    if (labelled or recipe.label_share > 0) and not dataset.info.action_names:
+    if (labelled or recipe.label_share > 0) and not dataset.action_names:
         raise PlaygroundError(
             f"{run.data[0]} has no recorded actions; use the latent action type 'latent' without labels"
         )
     derived: dict[str, Any] = {"frame_size": run.preset.frame_size}
     if labelled:
-        derived["num_actions"] = len(dataset.info.action_names)
+        derived["num_actions"] = len(dataset.action_names)
     model = build_model(run, "latent-actions", recipe, derived)
     return LatentActionStage(model, dataset, recipe.batch, 1.0 if labelled else recipe.label_share)
 
@@ -263,7 +264,9 @@ def _dynamics(run: Run, recipe: StagePreset) -> Stage:
     if run.init is None and hasattr(model, "set_statistics"):
         some = np.linspace(0, dataset.num_frames - 1, min(4096, dataset.num_frames)).astype(np.int64)
         model.set_statistics(torch.from_numpy(np.asarray(codes[some], np.float32)))
-    prompts = caption_embeddings(dataset.captions, int(getattr(model.config, "prompt_dims", 0)))
+    prompts = load_prompts(dataset, int(getattr(model.config, "prompt_dims", 0)))
+    if run.peers.first:
+        write_json(run.out / RECORD_NAME, {"text_encoder": prompts.encoder if prompts else None})
     return DynamicsStage(model, tokenizer, dataset, codes, actions_T, prompts, recipe.batch, run.device)
 
 
@@ -274,9 +277,9 @@ def find_actions(run: Run, recipe: StagePreset, dataset: ClipDataset) -> tuple[n
         PlaygroundError: recorded actions are wanted but the data has none.
     """
     if recipe.source_actions == "label":
-        if not dataset.info.action_names:
+        if not dataset.action_names:
             raise PlaygroundError(f"{run.data[0]} has no recorded actions; set source_actions = 'latent' in the preset")
-        return dataset.actions_T, len(dataset.info.action_names)
+        return dataset.actions_T, len(dataset.action_names)
     from playground.training.encode import fingerprint, infer_actions
 
     model: Any = load_export(run, "latent-actions")
@@ -295,19 +298,6 @@ def load_export(run: Run, name: str) -> Component:
         raise PlaygroundError(f"{folder} is missing; run `playground train {name}` with the same --out first")
     component: Component = load_component(REGISTRIES[name], folder)
     return component
-
-
-def caption_embeddings(captions: list[str], dims: int) -> np.ndarray | None:
-    """Embedding of each caption, then zeros for "none": float32 (captions + 1, P); None without captions."""
-    if not captions or not dims:
-        return None
-    encoder = TEXT_ENCODERS.get("hashed")()
-    rows = np.asarray(encoder.encode(captions), np.float32)
-    if rows.shape != (len(captions), dims):
-        raise PlaygroundError(
-            f"the text encoder makes {rows.shape[1:]} dims, the dynamics expects {dims}; set prompt_dims"
-        )
-    return np.concatenate((rows, np.zeros((1, dims), np.float32)))
 
 
 BUILDERS: dict[str, Callable[[Run, StagePreset], Stage]] = {

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from playground.core.errors import PlaygroundError
-from playground.data.dataset import ClipDataset, describe
+from playground.data.dataset import ClipDataset
+from playground.data.describe import describe, histogram
 from playground.data.format import STEP_DTYPES, DatasetInfo, remove_leftovers
 from playground.data.writer import ClipWriter
 from tests.tiny_data import make_tiny_dataset
@@ -79,6 +80,10 @@ CHANGES: dict[str, tuple[Callable[[Path], object], str]] = {
         r"action ids run from 7 to 7.*names 5",
     ),
     "huge steps": (lambda f: edit_steps(f, extra=np.zeros(10**5)), r"far larger than 30 frames need"),
+    "paraphrases": (
+        lambda f: edit_info(f, captions=["day", "night"], paraphrases=[["noon"]]),
+        r"dataset.json: field 'paraphrases' has 1 entries for 2 captions.*one list for each",
+    ),
     "no shards": (lambda f: [path.unlink() for path in f.glob("*.npz")], r"no finished shard"),
 }
 
@@ -149,7 +154,37 @@ def test_writer_refuses_what_a_reader_would_refuse(tmp_path: Path) -> None:
         ClipWriter(tmp_path, INFO, 0)
 
 
+def test_a_long_field_that_differs_is_shown_short(tmp_path: Path) -> None:
+    many = [f"caption number {index}" for index in range(300)]
+    ClipWriter(tmp_path, INFO).close()
+    with pytest.raises(PlaygroundError, match=r"'captions' is \['day'\], not \['caption number 0'.*\.\.\.\)") as caught:
+        ClipWriter(tmp_path, replace(INFO, captions=many))
+    assert len(str(caught.value)) < 400 + len(str(tmp_path))
+
+
 def test_describe_names_the_facts(folder: Path) -> None:
     text = describe(folder)
-    for part in ("tiny", "frames    60", "16x16 px", "noop", "CC0-1.0"):
+    for part in ("tiny", "frames    60", "16x16 px", "15 per second: 0.1 minutes", "noop", "CC0-1.0", "captions  none"):
         assert part in text
+
+
+def test_describe_counts_captions_and_changes(tmp_path: Path) -> None:
+    info = replace(INFO, captions=["day", "night", "fog"], paraphrases=[["noon"], ["dark", "late"], []], frames=40)
+    with ClipWriter(tmp_path, info) as writer:
+        for number in range(20):
+            frame = np.full((4, 4, 3), number, np.uint8)
+            # Day turns to night once in each of two episodes; the jump back to day is a new episode, not an event.
+            writer.append(frame, action=0, episode=number // 10, truncated=number % 10 == 9, caption=number % 10 // 8)
+    text = describe(tmp_path)
+    assert "20 of 40 planned: not finished" in text
+    assert "captions  3 (2 occur) and 3 paraphrases, not embedded; 100 % of frames have one, 2 changes inside" in text
+    assert "  day     80.0 %  ########################" in text
+    assert "  night   20.0 %  ######\n" in text
+    assert "  a  100.0 %" in text
+
+
+def test_a_histogram_of_many_names_ends_in_the_rest() -> None:
+    lines = histogram([f"n{index:02d}" for index in range(30)], np.arange(30, 0, -1))
+    assert lines[0].split() == ["n00", "6.5", "%", "#" * 24]
+    assert len(lines) == 25
+    assert lines[-1] == f"  and 6 more, {100 * 21 / 465:.1f} % together"

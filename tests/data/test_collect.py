@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -13,58 +13,19 @@ import pytest
 
 from playground.core.errors import PlaygroundError
 from playground.core.registry import COLLECTORS
-from playground.data import collect as collect_module
-from playground.data.collect import collect, shard_lengths
+from playground.data.collect import collect
 from playground.data.dataset import ClipDataset
 from playground.data.format import complete_shards
-from playground.data.worlds import StepBatch, option_bool
-
-EPISODE = 7
-
-
-class CounterCollector:
-    """A world whose frame shows the stream, the step of the episode and the action that produced it."""
-
-    version = 1
-    fps = 5.0
-    action_names = ["a", "b", "c", "d"]
-    captions = ["counting"]
-    licence = "CC0-1.0"
-    streams_per_rollout = 3
-    fail_at: int | None = None
-
-    def __init__(self, size: int, split: str, options: dict[str, Any]) -> None:
-        self.size, self.options, self.seed_range = size, dict(options), [0, 10]
-
-    def rollout(self, seed: int, first_stream: int, streams: int, frames: int) -> Iterator[StepBatch]:
-        """Yield frames whose first pixel is (stream, step, action that produced the frame + 1)."""
-        rngs = [np.random.default_rng([seed, first_stream + row]) for row in range(streams)]
-        produced = np.zeros(streams, int)
-        for t in range(frames):
-            if self.fail_at is not None and first_stream >= self.fail_at and t == 5:
-                raise KeyboardInterrupt
-            frames_SHWC = np.zeros((streams, self.size, self.size, 3), np.uint8)
-            frames_SHWC[:, 0, 0, 0] = first_stream + np.arange(streams)
-            frames_SHWC[:, 0, 0, 1] = t % EPISODE
-            frames_SHWC[:, 0, 0, 2] = produced
-            actions_S = np.array([rng.integers(4) for rng in rngs])
-            ended = t % EPISODE == EPISODE - 1
-            produced = np.zeros(streams, int) if ended else actions_S + 1
-            yield StepBatch(
-                frames_SHWC,
-                actions_S,
-                np.full(streams, float(ended)),
-                np.full(streams, ended),
-                np.zeros(streams, bool),
-                np.zeros(streams, int),
-            )
+from playground.data.rollouts import missing_rollouts, shard_lengths
+from playground.data.worlds import option_bool
+from tests.data.counting import EPISODE, CounterCollector
 
 
 @pytest.fixture(autouse=True)
 def small_world(monkeypatch: pytest.MonkeyPatch) -> None:
     """The counting world under a name, and shards of 20 frames, so that a hundred frames make several rollouts."""
     monkeypatch.setitem(COLLECTORS._classes, "test-counter", CounterCollector)
-    monkeypatch.setattr(collect_module.shard_lengths, "__defaults__", (20,))
+    monkeypatch.setattr(shard_lengths, "__defaults__", (20,))
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -111,19 +72,78 @@ def test_episode_numbers_are_unique_and_cuts_are_marked(tmp_path: Path) -> None:
             assert not (steps["terminated"] & steps["truncated"]).any()
 
 
-def test_a_stopped_collection_continues_to_the_same_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_stopped_collection_continues_to_the_same_bytes(tmp_path: Path) -> None:
     run(tmp_path / "whole")
-    monkeypatch.setattr(CounterCollector, "fail_at", 3)
     with pytest.raises(KeyboardInterrupt):
-        run(tmp_path / "part")
+        run(tmp_path / "part", options={"fail_at": 3, "failure": "interrupt"})
     assert complete_shards(tmp_path / "part") == [0, 1, 2]
     assert not list((tmp_path / "part").glob(".*.tmp"))
-    monkeypatch.setattr(CounterCollector, "fail_at", None)
     for name in ("0001.frames.npy", "0002.steps.npz"):
         (tmp_path / "part" / name).unlink()
     (tmp_path / "part" / ".0004.frames.npy.tmp").write_bytes(b"half")
     run(tmp_path / "part")
     assert contents(tmp_path / "part") == contents(tmp_path / "whole")
+
+
+@pytest.mark.parametrize("processes", [2, 9])
+def test_any_number_of_processes_writes_the_same_bytes(tmp_path: Path, processes: int) -> None:
+    run(tmp_path / "one")
+    run(tmp_path / "several", processes=processes)
+    assert contents(tmp_path / "one") == contents(tmp_path / "several")
+
+
+def test_a_stopped_collection_continues_with_another_number_of_processes(tmp_path: Path) -> None:
+    run(tmp_path / "whole")
+    run(tmp_path / "part")
+    for name in ("0001.steps.npz", "0003.steps.npz", "0004.frames.npy", "0006.steps.npz"):
+        (tmp_path / "part" / name).unlink()
+    (tmp_path / "part" / ".0004.frames.npy.77.tmp").write_bytes(b"half")
+    run(tmp_path / "part", processes=2)
+    assert contents(tmp_path / "part") == contents(tmp_path / "whole")
+
+
+@pytest.mark.parametrize(
+    ("failure", "kind", "message"),
+    [
+        ("error", PlaygroundError, "^the world needs a package; install it$"),
+        ("bug", RuntimeError, "^ValueError: a bug"),
+        ("death", PlaygroundError, r"ended early .exit code 7.*fewer --processes.*continues"),
+    ],
+)
+def test_a_failing_worker_is_reported_and_cleaned_up(
+    tmp_path: Path, failure: str, kind: type[Exception], message: str
+) -> None:
+    with pytest.raises(kind, match=message):
+        run(tmp_path, processes=2, options={"fail_at": 3, "failure": failure})
+    assert not list(tmp_path.glob(".*"))
+    assert set(complete_shards(tmp_path)) <= {0, 1, 2}
+    assert not multiprocessing.active_children()
+
+
+def test_the_plan_is_announced_before_anything_is_written(tmp_path: Path) -> None:
+    seen: list[str] = []
+
+    def announce(line: str) -> None:
+        assert not (tmp_path / "new").exists()
+        seen.append(line)
+
+    run(tmp_path / "new", announce=announce, processes=50)
+    run(tmp_path / "new", announce=seen.append)
+    first = "130 frames of test-counter (train, 8 px): 0.00 GB to write, "
+    assert seen[0].startswith(first)
+    assert seen[0].endswith(" GB free, 3 processes")
+    assert "130 of them are there already: 0.00 GB to write" in seen[1]
+
+
+def test_rollouts_do_not_depend_on_what_is_done() -> None:
+    lengths = [20] * 6 + [10]
+    whole = missing_rollouts(lengths, 3, set())
+    assert [(rollout.first, len(rollout.lengths)) for rollout in whole] == [(0, 3), (3, 3), (6, 1)]
+    rest = missing_rollouts(lengths, 3, {0, 1, 2, 4})
+    assert [(rollout.first, rollout.lengths, rollout.missing) for rollout in rest] == [
+        (3, (20, 20, 20), (0, 2)),
+        (6, (10,), (0,)),
+    ]
 
 
 def test_a_finished_collection_is_left_alone(tmp_path: Path) -> None:
@@ -142,7 +162,7 @@ def test_a_full_disk_is_refused_before_anything_is_written(tmp_path: Path, monke
 
 @pytest.mark.parametrize(
     ("changes", "message"),
-    [({"frames": 0}, "--frames"), ({"seed": -1}, "--seed"), ({"size": 0}, "size")],
+    [({"frames": 0}, "--frames"), ({"seed": -1}, "--seed"), ({"size": 0}, "size"), ({"processes": 0}, "--processes")],
 )
 def test_bad_numbers_are_refused(tmp_path: Path, changes: dict[str, int], message: str) -> None:
     with pytest.raises(PlaygroundError, match=message):

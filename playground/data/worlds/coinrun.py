@@ -40,6 +40,24 @@ RUNNER_REDRAW = 0.15
 COMMUTER_CHANCES = (0.62, 0.30, 0.08)
 COMMUTER_ACTIONS = {"right": ("right", "right-up", "noop"), "left": ("left", "left-up", "noop")}
 COMMUTER_LEGS = {"right": (15, 40), "left": (10, 30)}
+CAPTIONS = {
+    "hard": "a platform game, hard level: run, jump and reach the coin",
+    "easy": "a platform game, easy level: run, jump and reach the coin",
+}
+PARAPHRASES = {
+    "hard": [
+        "a side-scrolling jump and run game with a difficult level",
+        "a hard platformer where a small hero jumps over gaps and saws to a coin",
+        "running and jumping through a tricky level full of monsters",
+        "a challenging 2d platform world with crates, enemies and a gold coin",
+    ],
+    "easy": [
+        "a side-scrolling jump and run game with an easy level",
+        "a simple platformer where a small hero jumps over gaps to a coin",
+        "running and jumping through a gentle level in one plain style",
+        "an easy 2d platform world with crates, enemies and a gold coin",
+    ],
+}
 STILL_FRAMES = 3
 STILL_DIFFERENCE = 0.5
 
@@ -96,7 +114,10 @@ class CoinrunCollector:
         }
         self.seed_range = list(SPLIT_LEVELS[split])
         self.action_names = list(ACTION_NAMES)
-        self.captions = [f"a platform game, {self.options['difficulty']} level: run, jump and reach the coin"]
+        # One table for both difficulties, so that one set of embeddings serves every option.
+        self.captions = list(CAPTIONS.values())
+        self.paraphrases = [list(PARAPHRASES[name]) for name in CAPTIONS]
+        self._caption = list(CAPTIONS).index(self.options["difficulty"])
 
     def rollout(self, seed: int, first_stream: int, streams: int, frames: int) -> Iterator[StepBatch]:
         """Play ``streams`` levels side by side; yields ``frames`` batches of uint8 (S, size, size, 3) and steps.
@@ -125,7 +146,7 @@ class CoinrunCollector:
                     rewards_S.copy(),
                     first_S & ~out_of_time_S,
                     out_of_time_S,
-                    np.zeros(streams, np.int32),
+                    np.full(streams, self._caption, np.int32),
                 )
 
     def _open(self, seed: int, first_stream: int, streams: int) -> Any:

@@ -12,6 +12,7 @@ from playground.core.component import Component
 from playground.core.sampling import make_generator
 from playground.data.dataset import ClipDataset
 from playground.training.alarms import control_alarms, psnr
+from playground.training.prompts import PromptTable
 from playground.training.sheets import contact_sheet
 
 SHEET_CLIPS = 4
@@ -32,7 +33,7 @@ class DynamicsStage:
         dataset: ClipDataset,
         codes: np.ndarray,
         actions_T: np.ndarray,
-        prompts: np.ndarray | None,
+        prompts: PromptTable | None,
         batch: int,
         device: str,
     ) -> None:
@@ -44,7 +45,7 @@ class DynamicsStage:
             dataset: windows; its frame numbers index ``codes`` and ``actions_T``.
             codes: (frames, N, C) latents or (frames, N) tokens.
             actions_T: action that produced each frame, -1 where not known.
-            prompts: (captions + 1, P) embedding of each caption id, zeros in the last row; or None.
+            prompts: embeddings of the dataset's captions, or None.
             batch: windows in a batch.
             device: where training runs; the codes are kept there if they fit.
         """
@@ -67,7 +68,7 @@ class DynamicsStage:
         else:
             batch["frame_BT"] = frame_BT
         if self._prompts is not None:
-            batch["prompts_BTP"] = self._prompts[self._dataset.caption_ids_T[frame_BT]]
+            batch["prompts_BTP"] = self._prompts.draw(self._dataset.caption_ids_T[frame_BT], rng)
         return batch
 
     def loss(
@@ -113,7 +114,7 @@ class DynamicsStage:
         batch, frames = frame_BT.shape
         generators = [make_generator(row) for row in range(batch)]
         state, codes_T = runner.new_state(batch), []
-        prompts = None if self._prompts is None else self._prompts[self._dataset.caption_ids_T[frame_BT]]
+        prompts = None if self._prompts is None else self._prompts.plain(self._dataset.caption_ids_T[frame_BT])
         with torch.inference_mode():
             for t in range(frames):
                 action_B = torch.from_numpy(actions_BT[:, t])

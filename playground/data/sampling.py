@@ -1,0 +1,72 @@
+"""How often each window of a dataset is drawn: by motion, by source and by how rare its caption is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from playground.core.errors import PlaygroundError, suggest
+
+
+def check_source_weights(weights: Mapping[str, float], sources: Sequence[str]) -> None:
+    """Refuse weights that do not give every source of a dataset its share.
+
+    Raises:
+        PlaygroundError: an unknown or missing source, a negative weight, or nothing above zero.
+    """
+    known = ", ".join(sources)
+    for name, weight in weights.items():
+        if name not in sources:
+            raise PlaygroundError(f"source_weights: unknown source {name!r}.{suggest(name, sources)} Known: {known}.")
+        if not 0.0 <= weight < float("inf"):
+            raise PlaygroundError(f"source_weights: {name!r} must be 0 or more, got {weight}")
+    for name in sources:
+        if name not in weights:
+            raise PlaygroundError(f"source_weights: no weight for {name!r}; name every source: {known}")
+    if not sum(weights.values()) > 0:
+        raise PlaygroundError("source_weights: at least one must be above 0")
+
+
+def motion_weights(motion_W: np.ndarray, motion_weight: float) -> np.ndarray:
+    """Weight of each window (W,): 1 each at ``motion_weight`` 0, in proportion to its motion at 1, mixed between."""
+    mean = motion_W.mean()
+    if mean <= 0:
+        return np.ones(len(motion_W))
+    weights_W: np.ndarray = (1 - motion_weight) + motion_weight * motion_W / mean
+    return weights_W
+
+
+def balance_captions(weights_W: np.ndarray, caption_W: np.ndarray, share: float) -> np.ndarray:
+    """Draw rare captions more often.
+
+    Args:
+        weights_W: weight of each window.
+        caption_W: int caption id of each window; -1, none, counts as one more caption.
+        share: 0 leaves the weights as they are, 1 gives every caption the same sum, between is a mixture.
+
+    Returns:
+        New weights (W,) with the same sum.
+    """
+    _, group_W = np.unique(caption_W, return_inverse=True)
+    total_K = np.bincount(group_W, weights=weights_W)
+    used = total_K > 0
+    if not used.any():
+        return weights_W
+    gain_K = np.where(used, total_K.sum() / (used.sum() * np.where(used, total_K, 1.0)), 0.0)
+    balanced_W: np.ndarray = weights_W * ((1 - share) + share * gain_K[group_W])
+    return balanced_W
+
+
+def share_sources(weights_W: np.ndarray, source_W: np.ndarray, shares: Sequence[float]) -> np.ndarray:
+    """Scale the weights of each source so that its windows are drawn in proportion to ``shares[source]``.
+
+    Raises:
+        PlaygroundError: no source with a share has a window that can be drawn.
+    """
+    total_S = np.bincount(source_W, weights=weights_W, minlength=len(shares))
+    scale_S = np.where(total_S > 0, np.asarray(shares) / np.where(total_S > 0, total_S, 1.0), 0.0)
+    if not (scale_S > 0).any():
+        raise PlaygroundError("no source with a weight above 0 has a window of this length; use shorter windows")
+    scaled_W: np.ndarray = weights_W * scale_S[source_W]
+    return scaled_W
