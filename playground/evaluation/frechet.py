@@ -61,11 +61,6 @@ def short_clips(features_BTD: np.ndarray, length: int = CLIP_FRAMES) -> np.ndarr
     return features_BTD[:, : count * length].reshape(batch * count, length, dims)
 
 
-def halves_distance(features: np.ndarray) -> float:
-    """Distance between the even and the odd samples of one set: what equal crowds of half the size score."""
-    return frechet_distance(features[::2], features[1::2])
-
-
 def _factor(features: np.ndarray) -> np.ndarray:
     """A matrix whose ``A'A`` is the covariance, with as few rows as possible."""
     centred = (features - features.mean(axis=0)) / np.sqrt(len(features) - 1)

@@ -8,33 +8,33 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw
 
-_MARGIN = 2
+_MARGIN, _GAP = 2, 14
 _BACKGROUND = 24
 
 
-def sheet(rows: Sequence[np.ndarray], labels: Sequence[str], scale: int = 1) -> Image.Image:
+def sheet(rows: Sequence[np.ndarray], labels: Sequence[str], scale: int = 1, group: int = 0) -> Image.Image:
     """Lay clips out as rows of frames with a label in front of each row.
 
     Args:
         rows: uint8 clips ``(T, H, W, 3)`` of equal frame size; shorter ones leave room at the end.
         labels: one text a row.
         scale: whole-number enlargement of the pixels.
+        group: leave a gap after every ``group`` columns; 0 for none.
     """
     height, width = rows[0].shape[1] * scale, rows[0].shape[2] * scale
     columns = max(len(row) for row in rows)
     gutter = 8 + 7 * max((len(label) for label in labels), default=0)
-    canvas = Image.new(
-        "RGB",
-        (gutter + columns * (width + _MARGIN), len(rows) * (height + _MARGIN)),
-        (_BACKGROUND,) * 3,
-    )
+    lefts = [
+        gutter + column * (width + _MARGIN) + (column // group * _GAP if group else 0) for column in range(columns)
+    ]
+    canvas = Image.new("RGB", (lefts[-1] + width + _MARGIN, len(rows) * (height + _MARGIN)), (_BACKGROUND,) * 3)
     draw = ImageDraw.Draw(canvas)
     for row_index, (row, label) in enumerate(zip(rows, labels, strict=True)):
         top = row_index * (height + _MARGIN)
         draw.text((4, top + height // 2 - 6), label, fill=(230, 230, 230))
         for column, frame in enumerate(row):
             tile = Image.fromarray(frame).resize((width, height), Image.Resampling.NEAREST)
-            canvas.paste(tile, (gutter + column * (width + _MARGIN), top))
+            canvas.paste(tile, (lefts[column], top))
     return canvas
 
 
@@ -55,6 +55,14 @@ def save_held(path: Path, clips_BTHWC: np.ndarray, labels: Sequence[str], column
     """One row for each held action from the same start, ``columns`` frames spread over the clip."""
     picks = np.linspace(0, clips_BTHWC.shape[1] - 1, min(columns, clips_BTHWC.shape[1])).astype(int)
     sheet([clip[picks] for clip in clips_BTHWC], labels, scale=_scale(clips_BTHWC)).save(path)
+
+
+def save_gallery(path: Path, clips_PKTHWC: np.ndarray, labels: Sequence[str], columns: int = 5) -> None:
+    """One row for each code, one group of ``columns`` frames for each of the starts P."""
+    starts, codes, frames = clips_PKTHWC.shape[:3]
+    picks = np.linspace(0, frames - 1, min(columns, frames)).astype(int)
+    rows = [np.concatenate([clips_PKTHWC[start, code, picks] for start in range(starts)]) for code in range(codes)]
+    sheet(rows, labels, scale=_scale(clips_PKTHWC), group=len(picks)).save(path)
 
 
 def _scale(frames: np.ndarray) -> int:

@@ -1,4 +1,4 @@
-"""Questions put to a world as a player would: does each key do its own thing, and does the picture last?"""
+"""Questions put to a world as a player would: does each key do its own thing, and do opposite keys undo each other?"""
 
 from __future__ import annotations
 
@@ -7,11 +7,15 @@ from typing import Any
 
 import numpy as np
 
-from playground.evaluation.metrics import luminance, mean_shift, motion, sharpness
-from playground.evaluation.rollouts import Progress, hold, infer_actions, play, prefill
+from playground.evaluation.inverse_dynamics import FRAMES, Judge
+from playground.evaluation.metrics import mean_shift, psnr
+from playground.evaluation.rollouts import Progress, infer_actions, play_each
 
 FLOW_THRESHOLD = 0.1
 """Pixels a frame that a held key must move the picture on average to count as moving it."""
+
+OPPOSITES = (("left", "right"), ("up", "down"))
+"""Keys that undo each other."""
 
 
 def keyed_actions(world: Any) -> list[Any]:
@@ -24,36 +28,59 @@ def keyed_actions(world: Any) -> list[Any]:
 
 
 def key_accuracy(
-    world: Any, starts_BTHWC: np.ndarray, frames: int = 8, seed: int = 0, progress: Progress | None = None
-) -> float | None:
-    """Share of generated frames in which the pressed key is recognised again.
+    world: Any,
+    judge: Judge,
+    starts_BTHWC: np.ndarray,
+    frames: int = 8,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> np.ndarray | None:
+    """Share of generated frames in which an independent judge recognises the key that is held, one value a start.
 
-    Every key's latent action is held for ``frames`` frames from every start; then the world's *own* latent
-    action model reads the actions back from the generated frames. It is therefore a test of consistency
-    between the dynamics and that model, not an independent judge; chance is one over the number of codes.
+    Every action that both the world's book and the judge know by the same name is held for ``frames`` frames from
+    every start. Chance is one over the number of these actions.
 
     Args:
         world: the world that is asked.
-        starts_BTHWC: uint8 context clips to press the keys from.
+        judge: trained on real clips with recorded actions.
+        starts_BTHWC: uint8 context clips, at least two frames each.
         frames: frames that each key is held.
         seed: of the noise.
-        progress: called after every start.
+        progress: called after every batch of starts.
 
     Returns:
-        The share in [0, 1], or None when fewer than two codes have keys.
+        float64 ``(starts,)`` in [0, 1], or None when fewer than two names are shared.
+    """
+    asked = [action for action in keyed_actions(world) if str(action.name) in judge.names]
+    if len(asked) < 2:
+        return None
+    played = _held(world, starts_BTHWC, [int(action.code) for action in asked], frames, seed, ("keys", progress))
+    wanted = np.array([judge.names.index(str(action.name)) for action in asked])
+    lead = np.repeat(starts_BTHWC[:, None, 1 - FRAMES :], len(asked), axis=1)
+    shown = np.concatenate([lead, played], axis=2)
+    read = judge.read(shown.reshape(-1, *shown.shape[2:])).reshape(len(starts_BTHWC), len(asked), frames)
+    return (read == wanted[None, :, None]).mean(axis=(1, 2))
+
+
+def key_consistency(
+    world: Any, starts_BTHWC: np.ndarray, frames: int = 8, seed: int = 0, progress: Progress | None = None
+) -> np.ndarray | None:
+    """Share of generated frames in which the world's *own* latent action model reads the held code, one a start.
+
+    It needs no labels, but both sides learned from the same codes, so it is a test of consistency between the
+    dynamics and that model and no independent judgement. Chance is one over the number of codes.
+
+    Returns:
+        float64 ``(starts,)`` in [0, 1], or None when fewer than two codes have keys.
     """
     codes = [int(action.code) for action in keyed_actions(world)]
     if len(codes) < 2:
         return None
-    hits = []
-    for index, start in enumerate(starts_BTHWC):
-        played = hold(world, start, codes, frames, seed + index)
-        context = np.repeat(start[None], len(codes), axis=0)
-        read = infer_actions(world, np.concatenate([context, played], axis=1))[:, -frames:]
-        hits.append((read == np.asarray(codes)[:, None]).mean())
-        if progress is not None:
-            progress("keys", index + 1, len(starts_BTHWC))
-    return float(np.mean(hits))
+    played = _held(world, starts_BTHWC, codes, frames, seed, ("codes", progress))
+    lead = np.repeat(starts_BTHWC[:, None], len(codes), axis=1)
+    shown = np.concatenate([lead, played], axis=2)
+    read = infer_actions(world, shown.reshape(-1, *shown.shape[2:]))[:, -frames:]
+    return (read.reshape(len(starts_BTHWC), len(codes), frames) == np.array(codes)[None, :, None]).mean(axis=(1, 2))
 
 
 def opposite_prompts(
@@ -75,14 +102,48 @@ def opposite_prompts(
     codes = [code_of_key(world, key) for key in keys]
     if None in codes:
         return None
+    played = _held(world, prompts, [code for code in codes if code is not None], frames, seed, ("sides", progress))
     opposite = 0
-    for index, prompt in enumerate(prompts):
-        clips = hold(world, prompt, [code for code in codes if code is not None], frames, seed + index)
+    for prompt, clips in zip(prompts, played, strict=True):
         first, second = (mean_shift(np.concatenate([prompt[-1:], clip]))[0] for clip in clips)
         opposite += first * second < 0 and min(abs(first), abs(second)) >= FLOW_THRESHOLD
-        if progress is not None:
-            progress("opposite keys", index + 1, len(prompts))
     return int(opposite), len(prompts)
+
+
+def revisit_gains(
+    world: Any,
+    prompts: Sequence[np.ndarray],
+    away: int,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> np.ndarray | None:
+    """How much of the starting place comes back after leaving it and turning around, in dB, one value a prompt.
+
+    A key is held for ``away`` frames, then its opposite for one and a half times as long. The best match with the
+    start on the way back is compared with the best match of a run that never turns around, over the same frames and
+    with the same noise. A frozen world and one that ignores its keys get 0; a world that remembers gets many dB; one
+    that invents a new place gets about 0. The mean over both directions of every pair of opposite keys is taken.
+
+    Returns:
+        float64 ``(prompts,)``, or None when the world has no pair of opposite keys on two codes.
+    """
+    pairs = [tuple(code_of_key(world, key) for key in pair) for pair in OPPOSITES]
+    pairs = [pair for pair in pairs if None not in pair and pair[0] != pair[1]]
+    if not pairs:
+        return None
+    back = away + away // 2
+    rows = []
+    for first, second in [*pairs, *[pair[::-1] for pair in pairs]]:
+        rows += [[first] * away + [second] * back, [first] * (away + back)]
+    seeds = [seed + index for index in range(len(prompts))]
+    named = None if progress is None else (f"return after {away}", progress)
+    played = play_each(world, prompts, np.asarray(rows, np.int64), seeds, progress=named)
+    gains = []
+    for prompt, clips in zip(prompts, played, strict=True):
+        start = np.broadcast_to(prompt[-1], clips[:, away:].shape)
+        best = psnr(np.ascontiguousarray(start), clips[:, away:]).max(axis=1)
+        gains.append((best[0::2] - best[1::2]).mean())
+    return np.asarray(gains)
 
 
 def code_of_key(world: Any, key: str) -> int | None:
@@ -93,45 +154,16 @@ def code_of_key(world: Any, key: str) -> int | None:
     return None
 
 
-def clip_statistics(clip_THWC: np.ndarray) -> np.ndarray:
-    """Four plain numbers of a clip: sharpness, motion, brightness and contrast."""
-    grey = luminance(clip_THWC)
-    return np.array([sharpness(clip_THWC).mean(), motion(clip_THWC).mean(), grey.mean(), grey.std(axis=(1, 2)).mean()])
-
-
-def survival(
+def _held(
     world: Any,
     prompts: Sequence[np.ndarray],
-    real_BTHWC: np.ndarray,
-    frames: int = 1000,
-    seed: int = 0,
-    hold_frames: int = 12,
-    progress: Progress | None = None,
-) -> float:
-    """Share of prompts whose picture is still inside the real clips' band after ``frames`` frames.
-
-    Keys are drawn at random and held for ``hold_frames`` frames. The last frames of a run survive when each
-    of their ``clip_statistics`` lies between the smallest and largest value over the real clips, widened by a
-    quarter of that range; motion may be zero, because a real player may stand still.
-    """
-    real = np.stack([clip_statistics(clip) for clip in real_BTHWC])
-    low, high = real.min(axis=0), real.max(axis=0)
-    low, high = low - (high - low) / 4, high + (high - low) / 4
-    low[1] = 0.0
-    codes = [int(action.code) for action in keyed_actions(world)] or list(range(world.dynamics.num_actions))
-    tail = real_BTHWC.shape[1]
-    alive = []
-    for index, prompt in enumerate(prompts):
-        rng = np.random.default_rng(seed + index)
-        drawn = rng.choice(codes, -(-frames // hold_frames)).repeat(hold_frames)[:frames]
-        actions = drawn[None].astype(np.int64)
-        state = prefill(world, prompt[None], None, seed + index)
-        last = np.zeros((0, *prompt.shape[1:]), np.uint8)
-        for start in range(0, frames, 50):  # only the tail is kept: a long run need not fit in memory
-            part = play(world, state, actions[:, start : start + 50], seed + index + 7919 * (start + 1))
-            last = np.concatenate([last, part[0]])[-tail:]
-        statistics = clip_statistics(last)
-        alive.append(bool(np.all((statistics >= low) & (statistics <= high))))
-        if progress is not None:
-            progress("survival", index + 1, len(prompts))
-    return float(np.mean(alive))
+    codes: Sequence[int],
+    frames: int,
+    seed: int,
+    stage: tuple[str, Progress | None],
+) -> np.ndarray:
+    """Every code held from every prompt: uint8 ``(prompts, codes, frames, H, W, C)``."""
+    actions = np.repeat(np.asarray(codes, np.int64)[:, None], frames, axis=1)
+    seeds = [seed + index for index in range(len(prompts))]
+    named = None if stage[1] is None else (stage[0], stage[1])
+    return play_each(world, prompts, actions, seeds, progress=named)

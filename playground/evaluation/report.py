@@ -2,57 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-MEANING: dict[str, str] = {
-    "tokenizer_psnr": "dB, decoded frames against true ones: the ceiling of every rollout",
-    "tokenizer_ssim": "structural similarity of decoded frames, 1 is perfect",
-    "rollout_psnr_1": "dB of the 1st generated frame under the actions inferred from the truth",
-    "rollout_psnr_4": "dB of the 4th generated frame",
-    "rollout_psnr_16": "dB of the 16th generated frame",
-    "rollout_psnr_mean_16": "dB, mean of generated frames 1 to 16",
-    "frozen_psnr_mean_16": "dB of simply repeating the last context frame: a rollout should beat this",
-    "rollout_ssim_16": "structural similarity of the 16th generated frame",
-    "control_gap_db_16": "dB that true actions beat shuffled ones by, mean of 16 frames; 0 is no control",
-    "control_gap_db_16_ci": "half width of the 95 % interval of that",
-    "noop_gap_db_16": "dB that true actions beat holding the no-op by",
-    "noop_gap_db_16_ci": "half width of the 95 % interval of that",
-    "delta_t_psnr": "Genie's measure: dB at frame 4, inferred minus random latent actions",
-    "delta_t_psnr_ci": "half width of the 95 % interval of that",
-    "motion_ratio": "motion of generated clips over motion of true ones; 1 is right, 0 is frozen",
-    "sharpness_ratio_16": "sharpness of the 16th generated frame over that of the true one; below 1 is blur",
-    "codes_used": "latent action codes that make up at least 1 % of the true clips' inferred actions",
-    "codes_perplexity": "how many codes are in effective use",
-    "key_accuracy": (
-        "share of generated frames in which the world's own latent action model recognises the held key; "
-        "a consistency check, not an independent judge"
-    ),
-    "opposite_prompts": (
-        "shipped prompts in which held right and held left scroll opposite ways (40 frames);"
-        " packing picks prompts with room both ways"
-    ),
-    "opposite_prompts_total": "shipped prompts that were asked",
-    "survival_1000": "share of prompts whose picture stays inside the real clips' band after 1,000 frames",
-    "frames_evaluated": "true frames that generated ones were compared with",
-    "context_frames": "true frames shown before the first generated one",
-    "seed": "of noise, shuffles and drawn keys",
-    "seconds": "wall-clock time of the evaluation",
-}
+from playground.evaluation.keys import KEYS, ci_key
 
 _PICTURES = (
     ("reconstruction.png", "True frames and what the tokenizer makes of them."),
     ("rollouts.png", "Truth over generated, every second of 16 frames."),
     ("control.png", "The same start with each key held."),
-    ("gallery.png", "The same start with each latent action code held."),
+    ("gallery.png", "What each latent action does: every code held for 20 frames from several starts."),
+    ("drift.png", "Match with the truth by generated frame."),
+    ("survival.png", "Share of runs inside the real clips' band over time."),
 )
 
 
 def numbers_table(numbers: Mapping[str, Any]) -> str:
-    """A Markdown table of a report: key, value and meaning."""
+    """A Markdown table of a report: key, value with its 95 % interval, and meaning; numbers of all sources together."""
     lines = ["| number | value | meaning |", "|---|---:|---|"]
-    lines += [f"| `{key}` | {_short(value)} | {MEANING.get(key, '')} |" for key, value in numbers.items()]
+    for key in numbers:
+        if "/" not in key and key in KEYS:
+            lines.append(f"| `{key}` | {_with_interval(numbers, key)} | {KEYS[key].meaning} |")
+    return "\n".join(lines)
+
+
+def sources_table(numbers: Mapping[str, Any]) -> str:
+    """A Markdown table with one column a source, empty when the report has one source only."""
+    sources = list(dict.fromkeys(key.partition("/")[2] for key in numbers if "/" in key))
+    if not sources:
+        return ""
+    keys = dict.fromkeys(key.partition("/")[0] for key in numbers if "/" in key)
+    lines = ["| number | " + " | ".join(sources) + " |", "|---|" + "---:|" * len(sources)]
+    for key in keys:
+        if key in KEYS:
+            cells = " | ".join(_with_interval(numbers, f"{key}/{source}") for source in sources)
+            lines.append(f"| `{key}` | {cells} |")
     return "\n".join(lines)
 
 
@@ -79,28 +64,78 @@ def limits(numbers: Mapping[str, Any]) -> list[str]:
     sharp = numbers.get("sharpness_ratio_16")
     if sharp is not None and sharp < 0.9:
         found.append(f"Pictures blur: after 16 frames they have {100 * sharp:.0f} % of the true sharpness.")
-    accuracy = numbers.get("key_accuracy")
-    if accuracy is not None and accuracy < 0.9:
-        found.append(f"Keys are not always obeyed: {100 * accuracy:.0f} % of held keys are recognised again.")
-    opposite, asked = numbers.get("opposite_prompts"), numbers.get("opposite_prompts_total")
-    if opposite is not None and asked and opposite < asked:
-        found.append(f"Left and right scroll opposite ways in {opposite} of {asked} prompts, not in all.")
-    survival = numbers.get("survival_1000")
-    if survival is None:
-        found.append("How long a picture lasts was not measured (`survival_1000` needs the long suite).")
-    elif survival < 1.0:
-        share = f"{100 * survival:.0f} %"
-        found.append(f"After 1,000 frames {share} of runs still look like real clips by simple measures.")
+    found += _key_limits(numbers) + _memory_limits(numbers)
     return found
 
 
-def write_report(path: Path, world: Any, numbers: Mapping[str, Any], suite: str) -> None:
-    """Write the readable page next to ``report.json``."""
-    parts = [f"# Report: {world.name}", f"Suite `{suite}`.", numbers_table(numbers), "## Limits"]
-    parts.append("\n".join(f"- {line}" for line in limits(numbers)))
+def _key_limits(numbers: Mapping[str, Any]) -> list[str]:
+    found: list[str] = []
+    accuracy, ceiling = numbers.get("key_accuracy"), numbers.get("probe_accuracy")
+    consistency = numbers.get("key_consistency")
+    if accuracy is not None and ceiling is not None and accuracy < 0.95 * ceiling:
+        found.append(
+            f"Keys are not always obeyed: a probe recognises {100 * accuracy:.0f} % of held keys in generated frames, "
+            f"against {100 * ceiling:.0f} % in unseen real ones."
+        )
+    elif accuracy is None and consistency is not None and consistency < 0.9:
+        found.append(
+            f"Keys are not always obeyed: the world's own latent action model reads {100 * consistency:.0f} % of "
+            "held codes back (no recorded actions, so no independent judge)."
+        )
+    opposite, asked = numbers.get("opposite_prompts"), numbers.get("opposite_prompts_total")
+    if opposite is not None and asked and opposite < asked:
+        found.append(f"Left and right scroll opposite ways in {opposite} of {asked} prompts, not in all.")
+    return found
+
+
+def _memory_limits(numbers: Mapping[str, Any]) -> list[str]:
+    found: list[str] = []
+    for away in (8, 32):
+        gain, width = numbers.get(f"revisit_gain_db_{away}"), numbers.get(f"revisit_gain_db_{away}_ci", 0.0)
+        if gain is not None and gain <= max(width, 0.5):
+            found.append(
+                f"A place left for {away} frames does not come back: {gain:.1f} ± {width:.1f} dB of it return."
+            )
+    survival = numbers.get("survival_1000")
+    if survival is None:
+        found.append("How long a picture lasts was not measured (`survival_1000` needs the long suite).")
+    else:
+        measures = "simple measures and features" if numbers.get("survival_uses_features") else "simple measures"
+        found.append(f"After 1,000 frames {100 * survival:.0f} % of runs still look like real clips by {measures}.")
+    frechet, real = numbers.get("frechet_frames"), numbers.get("frechet_frames_real")
+    if frechet is not None and real is not None and frechet > 1.5 * real:
+        found.append(
+            f"Generated frames can be told from real ones: Frechet distance {frechet:.1f}, real halves {real:.1f}."
+        )
+    return found
+
+
+def write_report(path: Path, world: Any, numbers: Mapping[str, Any], suite: str, notes: Sequence[str] = ()) -> None:
+    """Write the readable page next to ``report.json``.
+
+    Args:
+        path: the page.
+        world: whose ``name`` is the title.
+        numbers: the report.
+        suite: which suite was run.
+        notes: what could not be measured, and why.
+    """
+    parts = [f"# Report: {world.name}", f"Suite `{suite}`. Values are means ± half of the 95 % interval."]
+    parts.append(numbers_table(numbers))
+    by_source = sources_table(numbers)
+    parts += ["## By source", by_source] if by_source else []
+    parts += ["## Limits", "\n".join(f"- {line}" for line in limits(numbers))]
+    parts += ["## Not measured", "\n".join(f"- {note}" for note in notes)] if notes else []
     parts += ["## Pictures"]
     parts += [f"![{text}]({name})\n\n{text}" for name, text in _PICTURES if (path.parent / name).is_file()]
     path.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
+
+
+def _with_interval(numbers: Mapping[str, Any], key: str) -> str:
+    if key not in numbers:
+        return ""
+    interval = numbers.get(ci_key(key))
+    return _short(numbers[key]) + (f" ± {_short(interval)}" if interval else "")
 
 
 def _short(value: Any) -> str:

@@ -17,6 +17,10 @@ from playground.core.errors import PlaygroundError
 from playground.core.sampling import make_generator
 
 ARMS = ("true", "shuffled", "noop", "random")
+"""Rollouts that differ in their actions only."""
+
+FORCED = "forced"
+"""Every frame drawn from the true past under true actions: what is left of the error without drift."""
 
 Progress = Callable[[str, int, int], None]
 """Called with a stage name, the steps done and the steps in all."""
@@ -28,7 +32,7 @@ class Rollouts:
 
     Attributes:
         truth_BTHWC: uint8, the true frames after the context.
-        arms: arm name to uint8 frames of the same shape.
+        arms: arm name (of ``ARMS`` or ``FORCED``) to uint8 frames of the same shape.
         actions: arm name to int64 latent actions ``(B, T)`` that were played.
     """
 
@@ -65,25 +69,14 @@ def infer_actions(world: Any, frames_BTHWC: np.ndarray) -> np.ndarray:
         return world.latent_actions.infer(torch.from_numpy(np.ascontiguousarray(frames_BTHWC))).cpu().numpy()
 
 
-def spread_windows(dataset: Any, count: int) -> np.ndarray:
-    """True clips ``(count, T, H, W, C)`` uint8, spread evenly over the windows of a ``ClipDataset``.
-
-    Raises:
-        PlaygroundError: the dataset has no window of its length.
-    """
-    if len(dataset) == 0:
-        raise PlaygroundError("the dataset has no clip that is long enough; collect longer episodes")
-    picks = np.unique(np.linspace(0, len(dataset) - 1, min(count, len(dataset))).astype(np.int64))
-    return np.stack([window_frames(dataset.window(int(index))) for index in picks])
-
-
-def window_frames(clips: Any) -> np.ndarray:
-    """The frames ``(T, H, W, C)`` of the one window in a ``Clips``."""
-    return np.asarray(clips.frames_BTHWC)[0]
-
-
 @torch.inference_mode()
-def prefill(world: Any, frames_BTHWC: np.ndarray, actions_BT: np.ndarray | None, seed: int | Sequence[int]) -> Any:
+def prefill(
+    world: Any,
+    frames_BTHWC: np.ndarray,
+    actions_BT: np.ndarray | None,
+    seed: int | Sequence[int],
+    prompt_BP: torch.Tensor | None = None,
+) -> Any:
     """Show the context frames to the dynamics and return its state.
 
     Args:
@@ -91,6 +84,7 @@ def prefill(world: Any, frames_BTHWC: np.ndarray, actions_BT: np.ndarray | None,
         frames_BTHWC: uint8 context.
         actions_BT: latent action that produced each frame, or None for unknown ones.
         seed: of the context noise; see ``row_generators``.
+        prompt_BP: embedded captions, for a world that takes texts.
     """
     batch, length = frames_BTHWC.shape[:2]
     codes = encode(world, frames_BTHWC)
@@ -98,8 +92,7 @@ def prefill(world: Any, frames_BTHWC: np.ndarray, actions_BT: np.ndarray | None,
     generators = row_generators(seed, batch)
     for t in range(length):
         action = np.full(batch, world.dynamics.num_actions) if actions_BT is None else actions_BT[:, t]
-        action_B = torch.from_numpy(action.astype(np.int64))
-        state.write(world.dynamics.observe(state, codes[:, t], action_B, None, generators))
+        state.write(world.dynamics.observe(state, codes[:, t], _tensor(action), prompt_BP, generators))
     return state
 
 
@@ -110,18 +103,32 @@ def play(
     actions_BT: np.ndarray,
     seed: int | Sequence[int],
     on_frame: Callable[[], None] | None = None,
+    prompt_BP: torch.Tensor | None = None,
+    true_BTHWC: np.ndarray | None = None,
 ) -> np.ndarray:
     """Generate one frame for every column of ``actions_BT`` and return them, uint8 ``(B, T, H, W, C)``.
 
     Frames are drawn with the world's own sampling defaults (steps, temperature), as a player gets them. The state is
     advanced in place; clone it first to play several arms from it.
+
+    Args:
+        world: the world that plays.
+        state: memory of the past, from ``prefill``.
+        actions_BT: latent actions.
+        seed: of the noise; see ``row_generators``.
+        on_frame: called after every frame.
+        prompt_BP: embedded captions, for a world that takes texts.
+        true_BTHWC: true frames; with them the world remembers these instead of its own (teacher forcing).
     """
     generators = row_generators(seed, actions_BT.shape[0])
     sampling = {name: value for name, value in world.sampling.items() if value is not None}
+    true_codes = None if true_BTHWC is None else encode(world, true_BTHWC)
     frames = []
     for t in range(actions_BT.shape[1]):
-        action_B = torch.from_numpy(np.ascontiguousarray(actions_BT[:, t]).astype(np.int64))
-        codes, written = world.dynamics.generate(state, action_B, None, generators, **sampling)
+        action_B = _tensor(actions_BT[:, t])
+        codes, written = world.dynamics.generate(state, action_B, prompt_BP, generators, **sampling)
+        if true_codes is not None:
+            written = world.dynamics.observe(state, true_codes[:, t], action_B, prompt_BP, generators)
         state.write(written)
         frames.append(decode(world, codes[:, None])[:, 0])
         if on_frame is not None:
@@ -131,11 +138,47 @@ def play(
 
 def hold(world: Any, prompt_THWC: np.ndarray, codes: Sequence[int], frames: int, seed: int) -> np.ndarray:
     """Hold each latent action from the same prompt and noise: uint8 ``(len(codes), frames, H, W, C)``."""
-    prompt = np.repeat(prompt_THWC[None], len(codes), axis=0)
-    same_noise = [seed] * len(codes)
-    state = prefill(world, prompt, None, same_noise)
     actions = np.repeat(np.asarray(codes, dtype=np.int64)[:, None], frames, axis=1)
-    return play(world, state, actions, same_noise)
+    return play_each(world, [prompt_THWC], actions, [seed])[0]
+
+
+def play_each(
+    world: Any,
+    prompts: Sequence[np.ndarray],
+    actions_KT: np.ndarray,
+    seeds: Sequence[int],
+    batch: int = 32,
+    progress: tuple[str, Progress] | None = None,
+) -> np.ndarray:
+    """Play every row of actions from every prompt: uint8 ``(prompts, K, T, H, W, C)``.
+
+    All rows of a prompt draw the same noise, so that they differ by their actions only.
+
+    Args:
+        world: the world that plays.
+        prompts: uint8 clips ``(T, H, W, C)``, of any lengths.
+        actions_KT: the rows of latent actions.
+        seeds: one a prompt.
+        batch: rows in a forward pass.
+        progress: stage name and what is told after each batch of prompts.
+    """
+    rows = len(actions_KT)
+    made: list[np.ndarray | None] = [None] * len(prompts)
+    lengths = sorted({len(prompt) for prompt in prompts})
+    for length in lengths:
+        alike = [index for index, prompt in enumerate(prompts) if len(prompt) == length]
+        per_pass = max(1, batch // rows)
+        for start in range(0, len(alike), per_pass):
+            part = alike[start : start + per_pass]
+            shown = np.concatenate([np.repeat(prompts[index][None], rows, axis=0) for index in part])
+            noise = [seeds[index] for index in part for _ in range(rows)]
+            state = prefill(world, shown, None, noise)
+            played = play(world, state, np.tile(actions_KT, (len(part), 1)), noise)
+            for place, index in enumerate(part):
+                made[index] = played[place * rows : (place + 1) * rows]
+            if progress is not None:
+                progress[1](progress[0], sum(clip is not None for clip in made), len(prompts))
+    return np.stack([clip for clip in made if clip is not None])
 
 
 def roll_out(
@@ -143,11 +186,13 @@ def roll_out(
     clips_BTHWC: np.ndarray,
     context: int,
     seed: int = 0,
-    arms: Sequence[str] = ARMS,
-    batch: int = 16,
+    arms: Sequence[str] = (*ARMS, FORCED),
+    batch: int = 32,
     progress: Progress | None = None,
+    actions_BT: np.ndarray | None = None,
+    prompt_BP: torch.Tensor | None = None,
 ) -> Rollouts:
-    """Continue true clips under true, shuffled, no-op and random latent actions.
+    """Continue true clips under true, shuffled, no-op and random latent actions, and with the true past.
 
     Shuffled actions are the true ones of another clip and moment; random ones are uniform over the codes.
 
@@ -156,15 +201,18 @@ def roll_out(
         clips_BTHWC: uint8 true clips; the first ``context`` frames are the prompt, the rest is continued.
         context: frames shown before the first generated one, at least 1.
         seed: of noise and of the shuffled and random actions.
-        arms: which of ``ARMS`` to play.
+        arms: which of ``ARMS`` and ``FORCED`` to play.
         batch: clips a forward pass.
         progress: called after every generated frame of a batch.
+        actions_BT: latent action that produced each frame; inferred by the world's own model when left out.
+        prompt_BP: embedded captions, for a world that takes texts.
     """
     if not 1 <= context < clips_BTHWC.shape[1]:
         raise ValueError(f"context of {context} frames does not fit clips of {clips_BTHWC.shape[1]} frames")
-    rng = np.random.default_rng(seed)
-    inferred = np.concatenate([infer_actions(world, part) for part in _parts(clips_BTHWC, batch)])
-    actions = arm_actions(inferred[:, context:], world, rng)
+    if actions_BT is None:
+        actions_BT = np.concatenate([infer_actions(world, part) for part in _parts(clips_BTHWC, batch)])
+    actions = arm_actions(actions_BT[:, context:], world, np.random.default_rng(seed))
+    actions[FORCED] = actions["true"]
     played: dict[str, list[np.ndarray]] = {arm: [] for arm in arms}
     total = len(arms) * (clips_BTHWC.shape[1] - context) * -(-len(clips_BTHWC) // batch)
     done = 0
@@ -177,9 +225,12 @@ def roll_out(
 
     for start in range(0, len(clips_BTHWC), batch):
         rows = slice(start, start + batch)
-        state = prefill(world, clips_BTHWC[rows, :context], inferred[rows, :context], seed + start)
+        prompt = None if prompt_BP is None else prompt_BP[rows]
+        state = prefill(world, clips_BTHWC[rows, :context], actions_BT[rows, :context], seed + start, prompt)
         for arm in arms:
-            played[arm].append(play(world, state.clone(), actions[arm][rows], seed + start + 1, on_frame))
+            true = clips_BTHWC[rows, context:] if arm == FORCED else None
+            part = play(world, state.clone(), actions[arm][rows], seed + start + 1, on_frame, prompt, true)
+            played[arm].append(part)
     return Rollouts(
         truth_BTHWC=clips_BTHWC[:, context:],
         arms={arm: np.concatenate(parts) for arm, parts in played.items()},
@@ -190,7 +241,7 @@ def roll_out(
 def arm_actions(true_BT: np.ndarray, world: Any, rng: np.random.Generator) -> dict[str, np.ndarray]:
     """The latent actions of every arm, each int64 ``(B, T)``, from the inferred true ones."""
     flat = true_BT.reshape(-1)
-    noop = world.actions.noop
+    noop = getattr(world.actions, "noop", None)
     noop_code = int(getattr(noop, "code", noop if noop is not None else world.dynamics.num_actions))
     return {
         "true": true_BT,
@@ -204,6 +255,10 @@ def row_generators(seed: int | Sequence[int], rows: int) -> list[torch.Generator
     """One noise stream a row, reproducible from ``seed`` (a list gives each row its own seed)."""
     seeds = [seed * 100_003 + row for row in range(rows)] if isinstance(seed, int) else list(seed)
     return [make_generator(value) for value in seeds]
+
+
+def _tensor(actions_B: np.ndarray) -> torch.Tensor:
+    return torch.from_numpy(np.ascontiguousarray(actions_B).astype(np.int64))
 
 
 def _parts(clips: np.ndarray, batch: int) -> Iterable[np.ndarray]:

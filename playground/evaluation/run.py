@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +12,17 @@ import numpy as np
 
 from playground.core.config import write_json
 from playground.core.errors import PlaygroundError, suggest
-from playground.evaluation import metrics, pictures, probes, rollouts
+from playground.evaluation import features, inverse_dynamics, measure, pictures, probes, rollouts, survival
+from playground.evaluation.charts import save_curves
+from playground.evaluation.intervals import mean_half_width, share_half_width
+from playground.evaluation.measure import HORIZON
 from playground.evaluation.report import write_report
+from playground.evaluation.sample import Sample, draw_sample, fit_size, open_sources
+from playground.evaluation.speed import measure_speed
 
 SUITES = ("core", "long")
-HORIZON = 16
-"""Frames generated from every true clip."""
+_STARTS = 8
+_JUDGE_CLIPS = 400
 
 
 def evaluate_world(
@@ -29,43 +34,51 @@ def evaluate_world(
     seed: int = 0,
     progress: bool = True,
     context: int = 8,
+    note: Callable[[str], None] | None = None,
 ) -> dict[str, float]:
-    """Measure a world and write ``report.json``, ``report.md`` and four pictures.
+    """Measure a world and write ``report.json``, ``report.md`` and the pictures.
 
-    Numbers that cannot be computed (no latent action model, no keys, no prompts) are left out, never guessed.
+    Numbers that cannot be computed (no recorded actions, no weights, episodes too short) are left out, never guessed;
+    ``report.md`` and ``note`` say why.
 
     Args:
         world: a loaded ``World``, or a name or folder of one.
         data: a clip dataset that the world was not trained on: a ``ClipDataset`` whose windows have
-            ``context`` + ``HORIZON`` frames, a folder, or a list of folders.
+            ``context`` + ``HORIZON`` frames, a folder, or a list of folders of one or several sources.
         out: folder for the results, or the ``.json`` file to write them to (pictures go next to it).
-        suite: ``"core"``, or ``"long"`` which adds ``survival_1000``.
+        suite: ``"core"``, or ``"long"`` which adds ``survival_1000`` and ``revisit_gain_db_32``.
         frames: true frames to compare generated ones with (rounded up to whole clips of ``HORIZON``).
-        seed: of noise, shuffles and drawn keys; the same seed gives the same report.
+        seed: of noise, shuffles, drawn keys and the probe; the same seed gives the same report.
         progress: show progress bars.
         context: frames shown to the world before the first generated one.
+        note: called with one line for everything that cannot be measured.
 
     Returns:
         The flat numbers of ``report.json``.
 
     Raises:
-        PlaygroundError: unknown suite, dataset and world of different frame size, or no clip long enough.
+        PlaygroundError: unknown suite, frames that do not fit the world, or data that cannot be read.
     """
     if suite not in SUITES:
         raise PlaygroundError(f"unknown suite {suite!r}; choose one of {', '.join(SUITES)}.{suggest(suite, SUITES)}")
-    started = time.perf_counter()
+    started, worked = time.perf_counter(), time.process_time()
     world = _load_world(world)
     context = max(1, min(context, world.dynamics.context_frames))
-    dataset = _load_data(data, context + HORIZON)
+    sources, length = open_sources(data, [context + HORIZON, 1 + HORIZON, 1])
+    per_clip = HORIZON if length > HORIZON else length
+    sample = _fitted(world, draw_sample(sources, max(1, -(-frames // per_clip))))
     report_file = Path(out) if str(out).endswith(".json") else Path(out) / "report.json"
     report_file.parent.mkdir(parents=True, exist_ok=True)
-    clips = rollouts.spread_windows(dataset, max(1, -(-frames // HORIZON)))
-    _check_size(world, clips)
-    bars = _Bars(progress)
-    numbers = _measure(world, clips, context, suite, seed, report_file.parent, bars)
-    bars.close()
-    numbers["frames_evaluated"] = len(clips) * HORIZON
-    numbers |= {"context_frames": context, "seed": seed, "seconds": round(time.perf_counter() - started, 1)}
+    bars = Bars(progress)
+    run = Evaluation(world, sample, max(0, length - HORIZON), seed, report_file.parent, bars, note)
+    try:
+        run.measure(sources, suite)
+    finally:
+        bars.close()
+    numbers: dict[str, Any] = {**run.numbers, "frames_evaluated": len(sample.clips_BTHWC) * per_clip}
+    numbers |= {"clips_evaluated": len(sample.clips_BTHWC), "context_frames": run.context, "seed": seed}
+    numbers["seconds"] = round(time.perf_counter() - started, 1)
+    numbers["cpu_seconds"] = round(time.process_time() - worked, 1)
     # A ratio against a truth without motion is infinite, which JSON cannot say.
     numbers = {
         name: round(float(value), 4) if isinstance(value, float) else value
@@ -73,108 +86,181 @@ def evaluate_world(
         if np.isfinite(value)
     }
     write_json(report_file, numbers)
-    write_report(report_file.with_suffix(".md"), world, numbers, suite)
+    write_report(report_file.with_suffix(".md"), world, numbers, suite, run.notes)
     return numbers
 
 
-def _measure(
-    world: Any, clips: np.ndarray, context: int, suite: str, seed: int, folder: Path, bars: _Bars
-) -> dict[str, float]:
-    starts = clips[np.linspace(0, len(clips) - 1, min(8, len(clips))).astype(int), :context]
-    prompts = world_prompts(world)
-    numbers = measure_tokenizer(world, clips, folder)
-    if getattr(world, "latent_actions", None) is not None:
-        numbers |= measure_rollouts(world, clips, context, seed, folder, bars)
-        accuracy = probes.key_accuracy(world, starts, seed=seed, progress=bars)
-        numbers |= {} if accuracy is None else {"key_accuracy": accuracy}
-    numbers |= measure_prompts(world, prompts, seed, bars)
-    draw_actions(world, prompts or list(starts[:1]), seed, folder)
-    if suite == "long":
-        runs = prompts or list(starts)
-        numbers["survival_1000"] = probes.survival(world, runs, clips, seed=seed, progress=bars)
-    return numbers
+class Evaluation:
+    """One world on one sample; ``measure`` fills ``numbers`` and ``notes`` and draws the pictures."""
 
+    def __init__(
+        self,
+        world: Any,
+        sample: Sample,
+        context: int,
+        seed: int,
+        folder: Path,
+        progress: rollouts.Progress | None = None,
+        note: Callable[[str], None] | None = None,
+    ) -> None:
+        """Prepare; ``context`` 0 means that the clips are too short to be continued."""
+        self.world, self.sample, self.context, self.seed = world, sample, context, seed
+        self.folder, self.progress, self._tell = folder, progress, note
+        self.numbers: dict[str, Any] = {}
+        self.notes: list[str] = []
+        clips = sample.clips_BTHWC
+        picks = np.linspace(0, len(clips) - 1, min(_STARTS, len(clips))).astype(int)
+        self.starts = clips[picks, : max(1, context)]
+        self.prompts = world_prompts(world)
 
-def measure_tokenizer(world: Any, clips: np.ndarray, folder: Path, batch: int = 8) -> dict[str, float]:
-    """``tokenizer_psnr`` and ``tokenizer_ssim`` over whole clips, and ``reconstruction.png``."""
-    decoded = np.concatenate(
-        [
-            rollouts.decode(world, rollouts.encode(world, clips[start : start + batch]))
-            for start in range(0, len(clips), batch)
-        ]
-    )
-    picks = np.linspace(0, len(clips) - 1, min(10, len(clips))).astype(int)
-    pictures.save_reconstruction(folder / "reconstruction.png", clips[picks, 0], decoded[picks, 0])
-    return {
-        "tokenizer_psnr": float(metrics.psnr(clips, decoded).mean()),
-        "tokenizer_ssim": float(metrics.ssim(clips, decoded).mean()),
-    }
+    def measure(self, sources: dict[str, Any], suite: str) -> None:
+        """Run the suite."""
+        scores = measure.measure_tokenizer(self.world, self.sample.clips_BTHWC, self.folder, self.progress)
+        if not self.context:
+            self.note(
+                f"rollouts: no episode has the {1 + HORIZON} frames that they need; only the tokenizer is measured"
+            )
+        elif getattr(self.world, "latent_actions", None) is None:
+            self.note("rollouts and actions: the world has no latent_actions part; pack it with one")
+        else:
+            scores.join(self._rollouts())
+        self.numbers |= measure.summary(self.sample, scores, self.seed)
+        if self.context and getattr(self.world, "latent_actions", None) is not None:
+            self._keys(sources)
+        self._prompts(suite)
+        self._draw_actions()
+        if suite == "long":
+            self._survival()
+        if getattr(self.world, "manifest", None) is not None:
+            start = None if self.prompts else self.starts[0]
+            self.numbers |= measure_speed(self.world, start, progress=self.progress)
 
+    def note(self, line: str) -> None:
+        """Keep a line about something that is not measured."""
+        self.notes.append(line)
+        if self._tell is not None:
+            self._tell(line)
 
-def measure_rollouts(
-    world: Any,
-    clips: np.ndarray,
-    context: int,
-    seed: int,
-    folder: Path,
-    progress: rollouts.Progress | None = None,
-) -> dict[str, float]:
-    """How generated frames follow the truth, and how much of that comes from the actions.
+    def _rollouts(self) -> Any:
+        clips, context = self.sample.clips_BTHWC, self.context
+        played = rollouts.roll_out(
+            self.world, clips, context, self.seed, progress=self.progress, prompt_BP=self._embedded_captions()
+        )
+        true = played.arms["true"]
+        pictures.save_rollouts(self.folder / "rollouts.png", played.truth_BTHWC, true)
+        curves = measure.drift_curves(played, clips[:, context - 1])
+        save_curves(self.folder / "drift.png", curves, "PSNR against the truth, dB", "generated frame")
+        self.numbers |= measure.count_codes(played.actions["true"], self.world.dynamics.num_actions)
+        for line in measure.absent(true, len(clips), HORIZON):
+            self.note(line)
+        if features.available():
+            rows = played.truth_BTHWC, true, self.sample.sources_B
+            self.numbers |= measure.measure_frechet(*rows, progress=self.progress)
+        return measure.measure_rollouts(played, clips[:, context - 1])
 
-    The gaps are means over clips of the PSNR under true actions minus that under other actions; their ``_ci``
-    is the half width of the 95 % interval of that mean.
-    """
-    played = rollouts.roll_out(world, clips, context, seed, progress=progress)
-    pictures.save_rollouts(folder / "rollouts.png", played.truth_BTHWC, played.arms["true"])
-    quality = {arm: metrics.psnr(played.truth_BTHWC, frames) for arm, frames in played.arms.items()}
-    frozen = np.repeat(clips[:, context - 1 : context], HORIZON, axis=1)
-    control = (quality["true"] - quality["shuffled"]).mean(axis=1)
-    noop = (quality["true"] - quality["noop"]).mean(axis=1)
-    delta_t = (quality["true"] - quality["random"])[:, 3]
-    shares = np.bincount(played.actions["true"].reshape(-1), minlength=world.dynamics.num_actions + 1)
-    shares = shares[: world.dynamics.num_actions] / max(1, shares.sum())
-    return {
-        "rollout_psnr_1": float(quality["true"][:, 0].mean()),
-        "rollout_psnr_4": float(quality["true"][:, 3].mean()),
-        "rollout_psnr_16": float(quality["true"][:, 15].mean()),
-        "rollout_psnr_mean_16": float(quality["true"].mean()),
-        "frozen_psnr_mean_16": float(metrics.psnr(played.truth_BTHWC, frozen).mean()),
-        "rollout_ssim_16": float(metrics.ssim(played.truth_BTHWC[:, -1], played.arms["true"][:, -1]).mean()),
-        "control_gap_db_16": float(control.mean()),
-        "control_gap_db_16_ci": _half_width(control),
-        "noop_gap_db_16": float(noop.mean()),
-        "noop_gap_db_16_ci": _half_width(noop),
-        "delta_t_psnr": float(delta_t.mean()),
-        "delta_t_psnr_ci": _half_width(delta_t),
-        "motion_ratio": metrics.motion_ratio(played.truth_BTHWC, played.arms["true"]),
-        "sharpness_ratio_16": float(
-            metrics.sharpness(played.arms["true"][:, -1]).mean()
-            / max(1e-9, metrics.sharpness(played.truth_BTHWC[:, -1]).mean())
-        ),
-        "codes_used": int((shares >= 0.01).sum()),
-        "codes_perplexity": float(np.exp(-np.sum(shares[shares > 0] * np.log(shares[shares > 0])))),
-    }
+    def _embedded_captions(self) -> Any:
+        if not getattr(self.world, "prompt_dims", 0) or not any(self.sample.captions):
+            return None
+        import torch
 
+        try:
+            known = {text: self.world.embed(text) for text in dict.fromkeys(self.sample.captions)}
+        except PlaygroundError as error:
+            self.note(f"captions: not shown to the world ({error})")
+            return None
+        return torch.from_numpy(np.stack([known[text] for text in self.sample.captions]))
 
-def measure_prompts(
-    world: Any, prompts: Sequence[np.ndarray], seed: int, progress: rollouts.Progress | None = None
-) -> dict[str, float]:
-    """``opposite_prompts`` and ``opposite_prompts_total`` over the world's own prompts."""
-    if not prompts:
-        return {}
-    counted = probes.opposite_prompts(world, prompts, seed=seed, progress=progress)
-    return {} if counted is None else {"opposite_prompts": counted[0], "opposite_prompts_total": counted[1]}
+    def _keys(self, sources: dict[str, Any]) -> None:
+        consistency = probes.key_consistency(self.world, self.starts, seed=self.seed, progress=self.progress)
+        if consistency is None:
+            self.note("key_accuracy: fewer than two actions of the world have keys")
+            return
+        self._mean("key_consistency", consistency)
+        if self.context < inverse_dynamics.FRAMES - 1:
+            self.note("key_accuracy: the probe needs two frames of context, the episodes are too short")
+            return
+        found = [self._judged(name, dataset, len(sources) > 1) for name, dataset in sources.items()]
+        shares = [shares for shares in found if shares is not None]
+        if shares:
+            self._mean("key_accuracy", np.concatenate(shares))
 
+    def _judged(self, source: str, dataset: Any, several: bool) -> np.ndarray | None:
+        """``probe_accuracy`` and the values of ``key_accuracy`` for one source."""
+        names = [str(action.name) for action in probes.keyed_actions(self.world)]
+        recorded = list(getattr(getattr(dataset, "info", None), "action_names", []))
+        where = f" for {source}" if several else ""
+        if len(set(names) & set(recorded)) < 2:
+            self.note(
+                f"key_accuracy{where}: the data has no recorded actions with the names of the world's keys; "
+                "see key_consistency"
+            )
+            return None
+        clips = _fitted(self.world, draw_sample({source: dataset}, _JUDGE_CLIPS))
+        table = np.array([names.index(name) if name in names else -1 for name in recorded] + [-1], np.int64)
+        told = None if self.progress is None else lambda done, total: self.progress("probe", done, total)
+        judge = inverse_dynamics.train_judge(
+            clips.clips_BTHWC, table[clips.labels_BT], names, self.seed, inverse_dynamics.STEPS, told
+        )
+        if judge is None:
+            self.note(f"key_accuracy{where}: fewer than two of the world's keys are frequent enough in the data")
+            return None
+        suffix = f"/{source}" if several else ""
+        mine = clips.clips_BTHWC[:: max(1, len(clips.clips_BTHWC) // _STARTS)][:_STARTS, : self.context]
+        shares = probes.key_accuracy(self.world, judge, mine, seed=self.seed, progress=self.progress)
+        if shares is None:
+            self.note(f"key_accuracy{where}: fewer than two of the world's keys are frequent enough in the data")
+            return None
+        self.numbers |= {f"probe_accuracy{suffix}": judge.accuracy, f"probe_samples{suffix}": judge.held_out}
+        if several:
+            self._mean("key_accuracy", shares, suffix)
+        return shares
 
-def draw_actions(world: Any, prompts: Sequence[np.ndarray], seed: int, folder: Path, frames: int = 20) -> None:
-    """``control.png``: each named key held from one start; ``gallery.png``: each latent action code."""
-    keyed = probes.keyed_actions(world)
-    if keyed:
-        clips = rollouts.hold(world, prompts[0], [int(action.code) for action in keyed], frames, seed)
-        pictures.save_held(folder / "control.png", clips, [str(action.name) for action in keyed])
-    codes = list(range(world.dynamics.num_actions))
-    clips = rollouts.hold(world, prompts[-1], codes, frames, seed)
-    pictures.save_held(folder / "gallery.png", clips, [f"code {code}" for code in codes])
+    def _prompts(self, suite: str) -> None:
+        """Opposite keys over the shipped prompts, and whether a place is still there on return."""
+        if self.prompts:
+            counted = probes.opposite_prompts(self.world, self.prompts, seed=self.seed, progress=self.progress)
+            if counted is not None:
+                self.numbers |= {"opposite_prompts": counted[0], "opposite_prompts_total": counted[1]}
+        for away in (8, 32) if suite == "long" else (8,):
+            gains = probes.revisit_gains(self.world, self.starts, away, self.seed, self.progress)
+            if gains is None:
+                self.note("revisit_gain_db: the world has no pair of opposite keys (left and right, or up and down)")
+                return
+            self._mean(f"revisit_gain_db_{away}", gains)
+
+    def _draw_actions(self, frames: int = 20) -> None:
+        """``control.png``: each named key held from one start; ``gallery.png``: each code held from several."""
+        shown = (self.prompts or list(self.starts))[:3]
+        keyed = probes.keyed_actions(self.world)
+        if keyed:
+            codes = [int(action.code) for action in keyed]
+            clips = rollouts.hold(self.world, shown[0], codes, frames, self.seed)
+            pictures.save_held(self.folder / "control.png", clips, [str(action.name) for action in keyed])
+        held = np.repeat(np.arange(self.world.dynamics.num_actions)[:, None], frames, axis=1)
+        played = rollouts.play_each(self.world, shown, held, [self.seed] * len(shown))
+        names = {int(action.code): f": {action.name}" for action in self.world.actions}
+        labels = [f"code {code}{names.get(code, '')}" for code in range(len(held))]
+        pictures.save_gallery(self.folder / "gallery.png", played, labels)
+
+    def _survival(self) -> None:
+        if self.sample.clips_BTHWC.shape[1] < HORIZON:
+            self.note(f"survival_1000: real clips of {HORIZON} frames are needed, the episodes are shorter")
+            return
+        starts = self.prompts or list(self.starts)
+        lasted = survival.survive(self.world, starts, self.sample.clips_BTHWC, seed=self.seed, progress=self.progress)
+        runs = len(lasted.alive)
+        self.numbers |= {"survival_1000": lasted.share, "survival_1000_ci": share_half_width(lasted.share, runs)}
+        self.numbers |= {"survival_runs": runs, "survival_uses_features": int(lasted.used_features)}
+        curve = {"inside the band": (np.append(0, lasted.times), np.append(1.0, lasted.alive.mean(axis=0)))}
+        title = f"Share of {runs} runs that look like real clips"
+        save_curves(self.folder / "survival.png", curve, title, "frames played", (0.0, 1.0))
+        left = [f"{name} {count}" for name, count in lasted.reasons.items() if count]
+        if left:
+            self.note(f"survival_1000 (measured): at the end outside the band by {', '.join(left)} of {runs} runs")
+
+    def _mean(self, key: str, values: np.ndarray, suffix: str = "") -> None:
+        self.numbers[f"{key}{suffix}"] = float(values.mean())
+        self.numbers[f"{key}_ci{suffix}"] = mean_half_width(values)
 
 
 def world_prompts(world: Any) -> list[np.ndarray]:
@@ -198,48 +284,38 @@ def _load_world(world: Any) -> Any:
     return World.load(world)
 
 
-def _load_data(data: Any, length: int) -> Any:
-    if hasattr(data, "window"):
-        return data
-    from playground.data.dataset import ClipDataset
-
-    folders = [data] if isinstance(data, (str, Path)) else list(data)
-    return ClipDataset([Path(folder) for folder in folders], length)
-
-
-def _check_size(world: Any, clips: np.ndarray) -> None:
-    if clips.shape[1] < 1 + HORIZON:
-        raise PlaygroundError(f"clips of {clips.shape[1]} frames are too short; use at least {1 + HORIZON}")
-    size = int(world.frame_size)
-    if clips.shape[2:4] != (size, size):
+def _fitted(world: Any, sample: Sample) -> Sample:
+    size, clips = int(world.frame_size), sample.clips_BTHWC
+    fitted = fit_size(clips, size)
+    if fitted is None:
         raise PlaygroundError(
             f"the dataset has {clips.shape[3]}x{clips.shape[2]} pixel frames but world {world.name!r} needs "
-            f"{size}x{size}; collect or import the data at that size"
+            f"{size}x{size}; collect or import the data at that size or a whole multiple of it"
         )
+    return Sample(fitted, sample.labels_BT, sample.captions, sample.sources_B)
 
 
-def _half_width(values: np.ndarray) -> float:
-    return float(1.96 * values.std(ddof=1) / np.sqrt(len(values))) if len(values) > 1 else 0.0
-
-
-class _Bars:
+class Bars:
     """A tqdm bar for each stage, or nothing."""
 
     def __init__(self, enabled: bool) -> None:
+        """Show bars when ``enabled``."""
         self.enabled = enabled
         self.stage, self.bar = "", None
 
     def __call__(self, stage: str, done: int, total: int) -> None:
+        """Advance the bar of ``stage``, opening it when it is a new one."""
         if not self.enabled:
             return
         if stage != self.stage:
             from tqdm import tqdm
 
             self.close()
-            self.stage, self.bar = stage, tqdm(total=total, desc=stage, file=sys.stderr, leave=False, delay=2)
+            self.stage, self.bar = stage, tqdm(total=total, desc=stage, file=sys.stderr, leave=False, delay=1)
         self.bar.update(done - self.bar.n)
 
     def close(self) -> None:
+        """Remove the bar."""
         if self.bar is not None:
             self.bar.close()
         self.stage, self.bar = "", None

@@ -52,7 +52,7 @@ class LastFrame:
 
 @dataclass
 class ScrollDynamics:
-    """Obeys its actions (``obey``), scrolls whatever they are (``ignore``) or stands still (``freeze``)."""
+    """Obeys its actions (``obey``), scrolls anyway (``ignore``), stands still (``freeze``) or is ``noise``."""
 
     manner: str = "obey"
     noise: float = 0.0
@@ -70,6 +70,9 @@ class ScrollDynamics:
         frames = state.codes.reshape(-1, SIZE, SIZE, 3)
         moved = []
         for frame, action, generator in zip(frames, action_B.tolist(), generators, strict=True):
+            if self.manner == "noise":
+                moved.append(255 * torch.rand(frame.shape, generator=generator).reshape(-1, 3))
+                continue
             chosen = {"obey": action, "ignore": 1, "freeze": 0}[self.manner]
             step = STEPS[chosen] if chosen < len(STEPS) else 0
             noise = self.noise * torch.randn(frame.shape, generator=generator)
@@ -127,15 +130,20 @@ class FakeWorld:
 class ScrollData:
     """True clips of the scrolling world under held random actions, with the dataset's indexing."""
 
-    def __init__(self, clips: int = 6, length: int = 20, seed: int = 0) -> None:
+    def __init__(self, clips: int = 6, length: int = 20, seed: int = 0, labels: bool = True) -> None:
         self.clips, self.length, self.seed = clips, length, seed
+        names = [action.name for action in book()] if labels else []
+        self.info = SimpleNamespace(source="scroll", action_names=names)
 
     def __len__(self) -> int:
         return self.clips
 
     def window(self, index: int) -> SimpleNamespace:
         rng = np.random.default_rng((self.seed, index))
-        frames = [picture(index)]
+        frames, actions = [picture(index)], [-1]
         for _ in range(self.length - 1):
-            frames.append(scroll(frames[-1], int(rng.integers(0, 3))))
-        return SimpleNamespace(frames_BTHWC=np.stack(frames)[None])
+            actions.append(int(rng.integers(0, 3)))
+            frames.append(scroll(frames[-1], actions[-1]))
+        if not self.info.action_names:
+            actions = [-1] * self.length
+        return SimpleNamespace(frames_BTHWC=np.stack(frames)[None], actions_BT=np.array(actions)[None], captions=[""])

@@ -23,10 +23,14 @@ GOOD = {
     "control_gap_db_16_ci": 0.1,
     "motion_ratio": 1.0,
     "sharpness_ratio_16": 0.98,
-    "key_accuracy": 0.95,
+    "key_accuracy": 0.92,
+    "probe_accuracy": 0.95,
     "opposite_prompts": 8,
     "opposite_prompts_total": 8,
     "survival_1000": 1.0,
+    "survival_uses_features": 1,
+    "revisit_gain_db_8": 6.0,
+    "revisit_gain_db_8_ci": 1.0,
 }
 BENCH = {"fps_median": 30.5, "backend": "int8", "threads": 1, "other_load": 0.9}
 COINRUN = {
@@ -68,9 +72,10 @@ def test_a_flat_bench_gives_one_row() -> None:
 
 def test_a_good_report_only_states_its_drift() -> None:
     lines = limits(GOOD)
-    assert len(lines) == 2
+    assert len(lines) == 3
     assert "-4.0 dB" in lines[0]
     assert "beats a frozen picture" in lines[1]
+    assert "100 % of runs" in lines[2]
 
 
 def test_every_weakness_becomes_a_sentence() -> None:
@@ -82,7 +87,17 @@ def test_every_weakness_becomes_a_sentence() -> None:
         "key_accuracy": 0.4,
         "opposite_prompts": 5,
         "survival_1000": 0.25,
+        "revisit_gain_db_8": 0.3,
+        "frechet_frames": 90.0,
+        "frechet_frames_real": 30.0,
     }
     text = " ".join(limits(bad))
-    for part in ("does not beat", "no clear effect", "too much", "50 %", "40 %", "5 of 8", "25 %"):
+    parts = ("does not beat", "no clear effect", "too much", "50 %", "40 %", "5 of 8", "25 %", "8 frames does not come")
+    for part in (*parts, "can be told from real ones"):
         assert part in text
+
+
+def test_without_recorded_actions_the_card_says_who_judged() -> None:
+    unlabelled = {key: value for key, value in GOOD.items() if key not in ("key_accuracy", "probe_accuracy")}
+    text = " ".join(limits(unlabelled | {"key_consistency": 0.5}))
+    assert "own latent action model reads 50 %" in text

@@ -105,3 +105,24 @@ def test_wrong_shapes_are_refused() -> None:
         metrics.psnr(clip, clip.astype(np.float32))
     with pytest.raises(ValueError, match="too small"):
         metrics.dominant_shift(clip[0][:8, :8], clip[0][:8, :8])
+
+
+def test_psnr_and_ssim_are_those_of_torchmetrics() -> None:
+    image = pytest.importorskip("torchmetrics.functional.image")
+    import torch
+
+    truth, other = scroll(2), scroll(3)
+    a, b = (torch.from_numpy(clip).permute(0, 3, 1, 2).double() for clip in (truth, other))
+    ssim = image.structural_similarity_index_measure(b, a, data_range=255.0, reduction="none")
+    psnr = image.peak_signal_noise_ratio(b[1:], a[1:], data_range=255.0, dim=(1, 2, 3), reduction="none")
+    assert np.allclose(metrics.ssim(truth, other), ssim.numpy(), atol=1e-9)
+    assert np.allclose(metrics.psnr(truth[1:], other[1:]), psnr.numpy(), atol=1e-4)
+
+
+def test_ssim_values_that_do_not_need_another_package() -> None:
+    # Flat pictures have no structure: what is left is (2ab + C1) / (a^2 + b^2 + C1).
+    low, high = np.full((1, 16, 16, 3), 50, np.uint8), np.full((1, 16, 16, 3), 200, np.uint8)
+    c1 = (0.01 * 255) ** 2
+    assert metrics.ssim(low, high)[0] == pytest.approx((2 * 50 * 200 + c1) / (50**2 + 200**2 + c1))
+    with pytest.raises(ValueError, match="too small"):
+        metrics.ssim(low[:, :8], high[:, :8])
