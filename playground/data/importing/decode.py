@@ -65,7 +65,7 @@ class Video:
         try:
             self._container = av.open(str(path.resolve()), options=options, metadata_errors="ignore")
         except (av.FFmpegError, ValueError) as error:
-            raise UnreadableVideo(f"not a readable video ({_reason(error)})") from error
+            raise UnreadableVideo(f"not a video, or cut off before its index ({_reason(error)})") from error
         try:
             self._stream = self._choose_stream()
         except UnreadableVideo:

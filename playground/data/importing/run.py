@@ -265,7 +265,7 @@ class _Stream:
             raise UnreadableVideo(self._stopped or "has no readable frame")
         notes = [self._stopped] if self._stopped else []
         if video.damaged:
-            notes.append(f"{video.damaged} damaged parts left out")
+            notes.append(f"damaged parts left out: {video.damaged}")
         if video.cut_short and not self._stopped:
             notes.append(f"cut short: {video.end:.1f} of {video.seconds:.1f} s can be read")
         if tally.repeated > 0.05 * tally.kept:
