@@ -28,6 +28,7 @@ class StagePreset:
         ema: decay of the averaged weights.
         window: frames in a clip (tokenizer: 1, latent actions: 2 or more).
         motion_weight: 0 samples clips evenly, 1 in proportion to the motion in them.
+        rare_captions: 0 samples captions as often as they occur, 1 every caption of a source equally often.
         checkpoint_every: steps between checkpoints when the budget is counted in steps.
         inspect_every: steps between contact sheets.
         source_actions: dynamics only: ``latent`` learns from inferred actions, ``label`` from the recorded
@@ -46,6 +47,7 @@ class StagePreset:
     ema: float = 0.999
     window: int = 1
     motion_weight: float = 0.0
+    rare_captions: float = 0.0
     checkpoint_every: int = 500
     inspect_every: int = 500
     source_actions: Literal["latent", "label"] = "latent"
@@ -57,7 +59,7 @@ class StagePreset:
         for name in ("steps", "batch", "window", "checkpoint_every", "inspect_every"):
             if getattr(self, name) < 1:
                 raise ValueError(f"field {name!r} must be 1 or more, got {getattr(self, name)}")
-        for name in ("budget_share", "ema", "motion_weight", "label_share"):
+        for name in ("budget_share", "ema", "motion_weight", "rare_captions", "label_share"):
             if not 0.0 <= getattr(self, name) <= 1.0:
                 raise ValueError(f"field {name!r} must lie in 0..1, got {getattr(self, name)}")
         if self.adam_lr <= 0 or self.muon_lr < 0:
@@ -66,13 +68,23 @@ class StagePreset:
 
 @dataclass(frozen=True)
 class Preset:
-    """A recipe for all three stages at one frame size (pixels)."""
+    """A recipe for all three stages.
+
+    Attributes:
+        name: of the recipe.
+        frame_size: side of a frame in pixels.
+        tokenizer: first stage.
+        latent_actions: second stage.
+        dynamics: third stage.
+        source_weights: how much is sampled of each source of the data, in any unit; None means as much as there is.
+    """
 
     name: str
     frame_size: int
     tokenizer: StagePreset
     latent_actions: StagePreset
     dynamics: StagePreset
+    source_weights: dict[str, float] | None = None
 
     def stage(self, name: str) -> StagePreset:
         """The recipe of ``tokenizer``, ``latent-actions`` or ``dynamics``."""

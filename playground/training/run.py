@@ -165,7 +165,7 @@ def train_one(run: Run, name: str, seconds: float | None, steps: int | None) -> 
         LOGGER.info("%s", estimate.line(name))
     result = train_stage(stage, options, budget, run.peers)
     if name == "dynamics" and result.finished and run.peers.first:
-        dataset = open_dataset(run, recipe.window, 0.0)
+        dataset = open_dataset(run, recipe.window, recipe)
         actions_T, count = find_actions(run, recipe, dataset)
         write_action_book(run.out / "actions.json", dataset, actions_T, count, recipe.source_actions, run.seed)
     return result
@@ -204,13 +204,19 @@ def build_model(run: Run, name: str, recipe: StagePreset, derived: dict[str, Any
     return built
 
 
-def open_dataset(run: Run, length: int, motion_weight: float) -> ClipDataset:
-    """Open the run's data as clips of ``length`` frames.
+def open_dataset(run: Run, length: int, recipe: StagePreset) -> ClipDataset:
+    """Open the run's data as clips of ``length`` frames, sampled as the preset and the stage's recipe say.
 
     Raises:
         PlaygroundError: no data, or frames of another size than the preset's.
     """
-    dataset = ClipDataset(run.data, length=length, motion_weight=motion_weight)
+    dataset = ClipDataset(
+        run.data,
+        length=length,
+        motion_weight=recipe.motion_weight,
+        source_weights=run.preset.source_weights,
+        rare_captions=recipe.rare_captions,
+    )
     if dataset.info.size != run.preset.frame_size:
         raise PlaygroundError(
             f"{run.data[0]} has frames of {dataset.info.size} px, preset {run.preset.name!r} trains on"
@@ -223,7 +229,7 @@ def open_dataset(run: Run, length: int, motion_weight: float) -> ClipDataset:
 def _tokenizer(run: Run, recipe: StagePreset) -> Stage:
     from playground.training.stages.tokenizer import TokenizerStage
 
-    dataset = open_dataset(run, recipe.window, recipe.motion_weight)
+    dataset = open_dataset(run, recipe.window, recipe)
     model = build_model(run, "tokenizer", recipe, {"frame_size": run.preset.frame_size})
     return TokenizerStage(model, dataset, recipe.batch)
 
@@ -231,7 +237,7 @@ def _tokenizer(run: Run, recipe: StagePreset) -> Stage:
 def _latent_actions(run: Run, recipe: StagePreset) -> Stage:
     from playground.training.stages.latent_actions import LatentActionStage
 
-    dataset = open_dataset(run, max(recipe.window, 2), recipe.motion_weight)
+    dataset = open_dataset(run, max(recipe.window, 2), recipe)
     labelled = recipe.type == "labelled"
     if (labelled or recipe.label_share > 0) and not dataset.action_names:
         raise PlaygroundError(
@@ -248,7 +254,7 @@ def _dynamics(run: Run, recipe: StagePreset) -> Stage:
     from playground.training.encode import encode_frames, fingerprint
     from playground.training.stages.dynamics import DynamicsStage
 
-    dataset = open_dataset(run, recipe.window, recipe.motion_weight)
+    dataset = open_dataset(run, recipe.window, recipe)
     tokenizer: Any = load_export(run, "tokenizer")
     discrete = bool(DYNAMICS.get(recipe.type).discrete)
     actions_T, num_actions = find_actions(run, recipe, dataset)
