@@ -19,6 +19,7 @@ from playground.evaluation.measure import HORIZON
 from playground.evaluation.report import write_report
 from playground.evaluation.sample import Sample, draw_sample, fit_size, open_sources
 from playground.evaluation.speed import measure_speed
+from playground.evaluation.texts import embed_captions
 
 SUITES = ("core", "long")
 _STARTS = 8
@@ -79,15 +80,16 @@ def evaluate_world(
     numbers |= {"clips_evaluated": len(sample.clips_BTHWC), "context_frames": run.context, "seed": seed}
     numbers["seconds"] = round(time.perf_counter() - started, 1)
     numbers["cpu_seconds"] = round(time.process_time() - worked, 1)
-    # A ratio against a truth without motion is infinite, which JSON cannot say.
-    numbers = {
-        name: round(float(value), 4) if isinstance(value, float) else value
-        for name, value in numbers.items()
-        if np.isfinite(value)
-    }
+    numbers = _tidy(numbers)
     write_json(report_file, numbers)
     write_report(report_file.with_suffix(".md"), world, numbers, suite, run.notes)
     return numbers
+
+
+def _tidy(numbers: dict[str, Any]) -> dict[str, Any]:
+    """Four decimals, and no infinity (a ratio against a truth without motion), which JSON cannot say."""
+    finite = {name: value for name, value in numbers.items() if np.isfinite(value)}
+    return {name: round(float(value), 4) if isinstance(value, float) else value for name, value in finite.items()}
 
 
 class Evaluation:
@@ -123,7 +125,7 @@ class Evaluation:
         elif getattr(self.world, "latent_actions", None) is None:
             self.note("rollouts and actions: the world has no latent_actions part; pack it with one")
         else:
-            scores.join(self._rollouts())
+            scores.join(self._rollouts(sources))
         self.numbers |= measure.summary(self.sample, scores, self.seed)
         if self.context and getattr(self.world, "latent_actions", None) is not None:
             self._keys(sources)
@@ -141,10 +143,10 @@ class Evaluation:
         if self._tell is not None:
             self._tell(line)
 
-    def _rollouts(self) -> Any:
+    def _rollouts(self, sources: dict[str, Any]) -> Any:
         clips, context = self.sample.clips_BTHWC, self.context
         played = rollouts.roll_out(
-            self.world, clips, context, self.seed, progress=self.progress, prompt_BP=self._embedded_captions()
+            self.world, clips, context, self.seed, progress=self.progress, prompt_BP=self._embedded_captions(sources)
         )
         true = played.arms["true"]
         pictures.save_rollouts(self.folder / "rollouts.png", played.truth_BTHWC, true)
@@ -158,17 +160,12 @@ class Evaluation:
             self.numbers |= measure.measure_frechet(*rows, progress=self.progress)
         return measure.measure_rollouts(played, clips[:, context - 1])
 
-    def _embedded_captions(self) -> Any:
-        if not getattr(self.world, "prompt_dims", 0) or not any(self.sample.captions):
-            return None
-        import torch
-
+    def _embedded_captions(self, sources: dict[str, Any]) -> Any:
         try:
-            known = {text: self.world.embed(text) for text in dict.fromkeys(self.sample.captions)}
+            return embed_captions(self.world, self.sample.captions, sources.values())
         except PlaygroundError as error:
             self.note(f"captions: not shown to the world ({error})")
             return None
-        return torch.from_numpy(np.stack([known[text] for text in self.sample.captions]))
 
     def _keys(self, sources: dict[str, Any]) -> None:
         consistency = probes.key_consistency(self.world, self.starts, seed=self.seed, progress=self.progress)

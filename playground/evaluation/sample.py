@@ -51,6 +51,8 @@ def open_sources(data: Any, lengths: Sequence[int]) -> tuple[dict[str, Any], int
     Raises:
         PlaygroundError: a folder that is no dataset, or not even the shortest windows fit.
     """
+    if len(getattr(data, "sources", ())) > 1:
+        data, lengths = data.folders, [data.length]
     if hasattr(data, "window"):
         name = str(getattr(getattr(data, "info", None), "source", "data"))
         return {name: data}, _length_of(data)

@@ -13,15 +13,16 @@ from playground.core.config import write_json
 from playground.core.errors import PlaygroundError
 from playground.data.format import DatasetInfo
 from playground.data.writer import ClipWriter
+from playground.evaluation import features, perceptual
 from playground.evaluation.run import evaluate_world, world_prompts
 from playground.training.pack import PROMPT_FRAMES, pack
 from playground.world.bundle import World
 from tests.tiny_world import FRAME_SIZE, make_tiny_world, tiny_actions
 
 
-def noise_clips(folder: Path, split: str, seed: int) -> Path:
+def noise_clips(folder: Path, split: str, seed: int, source: str = "coinrun") -> Path:
     """Three episodes of 24 frames of scrolling noise, at the tiny world's frame size."""
-    info = DatasetInfo(source="coinrun", size=FRAME_SIZE, fps=15.0, action_names=["stay"], split=split)
+    info = DatasetInfo(source=source, size=FRAME_SIZE, fps=15.0, action_names=["stay"], split=split)
     rng = np.random.default_rng(seed)
     with ClipWriter(folder, info, shard_frames=72) as writer:
         for episode in range(3):
@@ -29,6 +30,13 @@ def noise_clips(folder: Path, split: str, seed: int) -> Path:
             for t in range(24):
                 writer.append(np.roll(frame, t, axis=1), action=0, truncated=t == 23, episode=episode)
     return folder
+
+
+@pytest.fixture(autouse=True)
+def _without_weights(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Numbers must not depend on what is installed here, and large networks take long."""
+    monkeypatch.setattr(features, "available", lambda: False)
+    monkeypatch.setattr(perceptual, "available", lambda: False)
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +62,13 @@ def run_folder(tmp_path_factory: pytest.TempPathFactory, clips: dict[str, Path])
 @pytest.mark.parametrize("head", ["shortcut", "maskgit"])
 def test_a_bundle_is_measured_by_its_folder(head: str, clips: dict[str, Path], tmp_path: Path) -> None:
     folder = make_tiny_world(tmp_path / head, head=head, latent_actions=True)
-    numbers = evaluate_world(folder, clips["test"], tmp_path / "out", frames=32, progress=False)
+    data = [clips["test"], noise_clips(tmp_path / "other", "test", 5, source="other")]
+    numbers = evaluate_world(folder, data, tmp_path / "out", frames=64, progress=False)
+    assert numbers["clips_evaluated"] == 4
+    for key in ("tokenizer_psnr", "rollout_psnr_16", "motion_ratio"):
+        low, high = sorted((numbers[f"{key}/coinrun"], numbers[f"{key}/other"]))
+        assert low - 1e-3 <= numbers[key] <= high + 1e-3
+    assert "## By source" in (tmp_path / "out" / "report.md").read_text()
     assert numbers["opposite_prompts_total"] == 3
     assert 0.0 <= numbers["key_consistency"] <= 1.0
     assert numbers["fps_median"] > 0.0

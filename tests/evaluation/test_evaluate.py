@@ -16,6 +16,7 @@ from playground.evaluation.quick import Parts, quick_score
 from playground.evaluation.report import limits
 from playground.evaluation.run import evaluate_world
 from playground.evaluation.sample import draw_sample
+from playground.evaluation.texts import embed_captions
 from tests.evaluation.fake_world import SIZE, FakeWorld, ScrollData, ScrollDynamics, picture
 
 
@@ -119,6 +120,26 @@ def test_several_sources_are_reported_one_by_one() -> None:
     assert numbers["motion_ratio/still"] == 0.5
     assert numbers["tokenizer_psnr_ci/still"] == 0.0
     assert "| still | moving |" in sources_table(numbers)
+
+
+def test_captions_are_embedded_once_each_or_read_from_the_data(monkeypatch: pytest.MonkeyPatch) -> None:
+    from playground.data import captions
+
+    asked: list[str] = []
+
+    def embed(text: str) -> np.ndarray:
+        asked.append(text)
+        return np.full(4, 2.0, np.float32)
+
+    world = SimpleNamespace(prompt_dims=4, manifest=SimpleNamespace(text_encoder="hashed"), embed=embed)
+    stored = captions.CaptionEmbeddings(np.array([[1.0] * 4, [9.0] * 4], np.float16), np.array([0, 0]), "hashed")
+    monkeypatch.setattr(captions, "load_captions", lambda folder, info: stored)
+    data = SimpleNamespace(folders=["folder"], infos=[SimpleNamespace(captions=["a cave"])])
+    found = embed_captions(world, ["a cave", "", "a hill", "a hill"], [data])
+    assert found is not None
+    assert found[:, 0].tolist() == [1.0, 0.0, 2.0, 2.0]
+    assert asked == ["a hill"]
+    assert embed_captions(FakeWorld(), ["a cave"], [data]) is None
 
 
 def test_opposite_keys_are_counted() -> None:

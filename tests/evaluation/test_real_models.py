@@ -9,6 +9,7 @@ import pytest
 from dynamics.config import DynamicsConfig
 from dynamics.shortcut import ShortcutDynamics
 from playground.data.dataset import ClipDataset
+from playground.evaluation import features, perceptual
 from playground.evaluation.run import HORIZON, evaluate_world
 from playground.training.pack import choose_prompts, prompt_source
 from tests.evaluation.fake_world import FakeWorld
@@ -20,6 +21,13 @@ from tokenizer.model import AutoencoderTokenizer
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_tiny_dataset(tmp_path_factory.mktemp("evaluation") / "tiny", frames=240)
+
+
+@pytest.fixture(autouse=True)
+def _without_weights(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Large networks take long, and their numbers say nothing about untrained worlds."""
+    monkeypatch.setattr(features, "available", lambda: False)
+    monkeypatch.setattr(perceptual, "available", lambda: False)
 
 
 def untrained_world() -> FakeWorld:

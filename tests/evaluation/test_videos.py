@@ -1,0 +1,83 @@
+"""Pairs of videos from any model are scored by the rules of the report."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from playground.core.errors import PlaygroundError
+from playground.evaluation import features, perceptual
+from playground.evaluation.videos import score_videos
+from tests.evaluation.fake_world import picture, scroll
+
+av = pytest.importorskip("av")
+
+
+def write_video(path: Path, frames: np.ndarray) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=15, options={"crf": "10"})
+        stream.height, stream.width, stream.pix_fmt = *frames.shape[1:3], "yuv420p"
+        for frame in frames:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
+        container.mux(stream.encode())
+
+
+def clip(seed: int, frames: int = 10) -> np.ndarray:
+    made = [picture(seed)]
+    for _ in range(frames - 1):
+        made.append(scroll(made[-1], 1))
+    return np.stack(made)
+
+
+@pytest.fixture
+def folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Path]:
+    monkeypatch.setattr(features, "available", lambda: False)
+    monkeypatch.setattr(perceptual, "available", lambda: False)
+    for seed in range(3):
+        write_video(tmp_path / "true" / f"{seed}.mp4", clip(seed))
+    shutil.copytree(tmp_path / "true", tmp_path / "made")
+    return tmp_path / "true", tmp_path / "made"
+
+
+def test_identical_videos_are_perfect(folders: tuple[Path, Path]) -> None:
+    numbers = score_videos(*folders)
+    assert (numbers["psnr"], numbers["videos"], numbers["frames"]) == (100.0, 3, 30)
+    assert numbers["ssim"] == pytest.approx(1.0)
+    assert numbers["motion_ratio"] == numbers["sharpness_ratio"] == 1.0
+
+
+def test_a_frozen_video_loses_its_motion_and_skipped_frames_do_not_count(folders: tuple[Path, Path]) -> None:
+    write_video(folders[1] / "1.mp4", np.repeat(clip(1)[:1], 10, axis=0))
+    numbers = score_videos(*folders)
+    assert 0.5 < numbers["motion_ratio"] < 0.75
+    assert numbers["psnr"] < 80.0
+    assert score_videos(*folders, skip=6)["frames"] == 12
+
+
+def test_the_script_writes_the_numbers(folders: tuple[Path, Path], repository: Path, tmp_path: Path) -> None:
+    script = [sys.executable, "examples/score_videos.py", *map(str, folders), "--skip", "7"]
+    subprocess.run([*script, "--out", str(tmp_path / "s.json")], cwd=repository, check=True, capture_output=True)
+    assert json.loads((tmp_path / "s.json").read_text())["psnr"] == 100.0
+
+
+def test_videos_that_do_not_pair_are_one_clear_line(folders: tuple[Path, Path], tmp_path: Path) -> None:
+    with pytest.raises(PlaygroundError, match="is no folder"):
+        score_videos(folders[0], tmp_path / "nothing")
+    with pytest.raises(PlaygroundError, match="at least 22 are needed"):
+        score_videos(*folders, skip=20)
+    write_video(folders[1] / "2.mp4", clip(2, frames=8))
+    with pytest.raises(PlaygroundError, match=r"2\.mp4: true video is 10 frames"):
+        score_videos(*folders)
+    (folders[1] / "2.mp4").write_bytes(b"nonsense")
+    with pytest.raises(PlaygroundError, match="not a readable video"):
+        score_videos(*folders)
+    (folders[1] / "2.mp4").unlink()
+    with pytest.raises(PlaygroundError, match=r"2\.mp4 is in one of the folders only"):
+        score_videos(*folders)
