@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from playground.evaluation.report import limits, numbers_table
+from playground.evaluation.report import limits, numbers_table, sources_table
 
 ART: dict[str, str] = {
     "coinrun": (
@@ -60,7 +60,7 @@ def model_card(
     parts += ["## Actions", _actions(world.get("actions") or [])]
     parts += ["## Data", _data(world, datasets)]
     parts += ["## Licence and attribution", _licence(world, datasets)]
-    parts += ["## Numbers", numbers_table(report) if report else "Not measured yet: run `playground eval`."]
+    parts += ["## Numbers", _numbers(report) if report else "Not measured yet: run `playground eval`."]
     if bench:
         parts += ["## Speed", _speed(bench)]
     parts += ["## Limits", _limits(report)]
@@ -112,6 +112,12 @@ def _licence(world: Mapping[str, Any], datasets: Sequence[Mapping[str, Any]]) ->
     sources = sorted({str(info.get("source")) for info in datasets})
     lines += [ART[source] for source in sources if source in ART]
     return "\n\n".join(lines)
+
+
+def _numbers(report: Mapping[str, Any]) -> str:
+    text = "Means ± half of the 95 % interval, on clips that were not trained on."
+    by_source = sources_table(report)
+    return "\n\n".join([text, numbers_table(report), *(["By source:", by_source] if by_source else [])])
 
 
 def _speed(bench: Mapping[str, Any]) -> str:

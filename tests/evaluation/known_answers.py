@@ -53,7 +53,7 @@ def identical_shifted_blurred_and_noisy_pictures() -> None:
 
 def perfect_world() -> None:
     numbers = scores_of("obey")
-    assert numbers["rollout_psnr_1"] == numbers["rollout_psnr_16"] == numbers["forced_psnr_16"] == 100.0
+    assert numbers["rollout_psnr_1"] == numbers["rollout_psnr_16"] == numbers["forced_psnr_16"] == metrics.PSNR_CEILING
     assert numbers["drift_gap_db_16"] == 0.0
     assert np.isclose(numbers["rollout_ssim_16"], 1.0)
     assert np.isclose(numbers["motion_ratio"], 1.0)
@@ -124,7 +124,7 @@ def places_that_come_back() -> None:
         for manner, noise in (("obey", 0.0), ("ignore", 0.0), ("freeze", 0.0), ("noise", 0.0))
     }
     assert all(found is not None for found in gains.values())
-    assert gains["obey"].min() > 50.0
+    assert gains["obey"].min() > 40.0
     for manner in ("ignore", "freeze", "noise"):
         assert np.abs(gains[manner]).max() < 1e-9
 

@@ -59,6 +59,13 @@ def test_a_full_card_holds_every_part() -> None:
     assert "26.0 dB" in card
 
 
+def test_numbers_come_with_their_interval_and_by_source() -> None:
+    card = model_card(WORLD, {**GOOD, "motion_ratio/coinrun": 0.9, "motion_ratio/flyover": 1.2})
+    assert "| `control_gap_db_16` | 2 ± 0.1 |" in card
+    assert "| `motion_ratio` | 0.9 | 1.2 |" in card
+    assert "`control_gap_db_16_ci`" not in card
+
+
 def test_an_unmeasured_world_says_so() -> None:
     card = model_card({"name": "new"})
     assert "Not measured yet" in card

@@ -35,8 +35,8 @@ def evaluate(world: FakeWorld, out: Path, data: ScrollData | None = None, **opti
 
 def test_a_perfect_world_scores_perfectly(tmp_path: Path) -> None:
     numbers = evaluate(FakeWorld(), tmp_path)
-    assert numbers["tokenizer_psnr"] == 100.0
-    assert numbers["rollout_psnr_1"] == numbers["rollout_psnr_16"] == 100.0
+    assert numbers["tokenizer_psnr"] == 60.0
+    assert numbers["rollout_psnr_1"] == numbers["rollout_psnr_16"] == 60.0
     assert numbers["motion_ratio"] == pytest.approx(1.0)
     assert min(numbers["control_gap_db_16"], numbers["noop_gap_db_16"], numbers["delta_t_psnr"]) > 10
     assert numbers["key_consistency"] == 1.0
@@ -91,7 +91,7 @@ def test_what_cannot_be_measured_is_one_line_and_the_rest_is_there(tmp_path: Pat
     notes.clear()
     numbers = evaluate(FakeWorld(), tmp_path / "short", ScrollData(length=9), note=notes.append)
     assert "rollout_psnr_16" not in numbers
-    assert numbers["tokenizer_psnr"] == 100.0
+    assert numbers["tokenizer_psnr"] == 60.0
     assert any("only the tokenizer is measured" in note for note in notes)
 
 
@@ -102,7 +102,7 @@ def test_larger_frames_are_averaged_down(tmp_path: Path) -> None:
             made.frames_BTHWC = made.frames_BTHWC.repeat(2, axis=2).repeat(2, axis=3)
             return made
 
-    assert evaluate(FakeWorld(), tmp_path, Large(labels=False))["rollout_psnr_16"] == 100.0
+    assert evaluate(FakeWorld(), tmp_path, Large(labels=False))["rollout_psnr_16"] == 60.0
 
 
 def test_several_sources_are_reported_one_by_one() -> None:

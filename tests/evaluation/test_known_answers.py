@@ -88,16 +88,16 @@ def _narrow_band(real: np.ndarray) -> survival.Band:
 
 
 MUTATIONS: dict[str, tuple[Any, str, Any, Callable[[], None]]] = {
-    "PSNR in nepers instead of decibels": (
+    "PSNR is constant": (
         metrics,
         "psnr",
         lambda a, b: np.full(a.shape[:-3], 30.0),
         known.identical_shifted_blurred_and_noisy_pictures,
     ),
-    "PSNR compares with the frozen picture": (
+    "PSNR is perfect whatever is shown": (
         metrics,
         "psnr",
-        lambda a, b: np.full(a.shape[:-3], 100.0),
+        lambda a, b: np.full(a.shape[:-3], metrics.PSNR_CEILING),
         known.world_of_noise,
     ),
     "SSIM without a window": (
@@ -143,7 +143,7 @@ MUTATIONS: dict[str, tuple[Any, str, Any, Callable[[], None]]] = {
         known.world_that_ignores_actions,
     ),
     "teacher forcing forgets the truth": (rollouts, "play", _forgets_the_truth, known.drift_is_what_a_true_past_saves),
-    "codes are counted with the unknown one": (
+    "every code counts as used": (
         measure,
         "_SHARE",
         -1.0,
