@@ -37,6 +37,7 @@ DEFAULT_FPS = 15.0
 DEFAULT_MIN_FRAMES = 32
 _SURVEY_FRAMES = 16
 _UNKNOWN_SECONDS = 600.0
+_NAMED = 5
 
 
 @dataclass(frozen=True)
@@ -126,8 +127,9 @@ def import_videos(
 
 def _why_nothing(report: ImportReport) -> str:
     if report.failed:
-        more = f" ({len(report.failed)} of {len(report.records)} videos failed)" if len(report.records) > 1 else ""
-        return f"{report.failed[0].name}: {report.failed[0].error}{more}; see {REPORT_NAME}"
+        named = "; ".join(f"{record.name}: {record.error}" for record in report.failed[:_NAMED])
+        more = f"; and {len(report.failed) - _NAMED} more" if len(report.failed) > _NAMED else ""
+        return f"{named}{more}; see {REPORT_NAME}"
     reasons = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in report.dropped().items())
     return f"every piece was dropped ({reasons}); see {REPORT_NAME}, or allow shorter pieces with --min-frames"
 
@@ -191,8 +193,7 @@ def _import_one(source: Source, target: _Target, settings: Settings, folder: Pat
         with Video(source.path) as video:
             box = find_borders(video.spread_frames(_SURVEY_FRAMES))
         with Video(source.path) as video:
-            seconds = video.seconds or _UNKNOWN_SECONDS
-            check_disk(folder, math.ceil(seconds * settings.fps), settings.size)
+            _check_disk(folder, video, source.name, settings)
             stream = _Stream(video, settings, box)
             with tqdm(
                 total=video.seconds or None,
@@ -208,6 +209,16 @@ def _import_one(source: Source, target: _Target, settings: Settings, folder: Pat
             return stream.record(record)
     except UnreadableVideo as error:
         return replace(record, error=str(error))
+
+
+def _check_disk(folder: Path, video: Video, name: str, settings: Settings) -> None:
+    """Stop before a video that may not fit, even though most videos lose a part on the way."""
+    frames = math.ceil((video.seconds or _UNKNOWN_SECONDS) * settings.fps)
+    try:
+        check_disk(folder, frames, settings.size)
+    except PlaygroundError as error:
+        cause = str(error).partition(";")[0]
+        raise PlaygroundError(f"{name}: {cause}; free some space and repeat the command, it continues") from error
 
 
 def _stages(samples: Iterable[Sample], seen: SeenWindows, number: int, fps: float) -> Iterator[Sample]:
