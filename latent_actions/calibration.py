@@ -14,17 +14,40 @@ KEYS: dict[str, tuple[str, ...]] = {
     "left": ("left", "a"),
     "right": ("right", "d"),
     "up": ("up", "w", "space"),
+    "climb": ("up", "w"),
+    "forward": ("up", "w"),
+    "gas": ("up", "w"),
     "down": ("down", "s"),
-    "left-up": ("left+up", "a+w", "left+space", "a+space"),
-    "right-up": ("right+up", "d+w", "right+space", "d+space"),
-    "left-down": ("left+down", "a+s"),
-    "right-down": ("right+down", "d+s"),
-    "noop": (),
+    "dive": ("down", "s"),
+    "back": ("down", "s"),
+    "brake": ("down", "s"),
+    "faster": ("space",),
+    "slower": ("x",),
+    "do": ("space",),
+    "attack": ("space",),
 }
-"""Keys that a player expects for the usual names of actions."""
+"""Keys that a player expects for the usual names of actions: arrows and letters, Space for what is done often."""
 
 DIRECTIONS = {"right": (-1.0, 0.0), "left": (1.0, 0.0), "up": (0.0, 1.0), "down": (0.0, -1.0)}
 """Motion of the picture, right and down, when the player goes that way and the camera follows."""
+
+
+def keys_of(name: str) -> list[str]:
+    """Keys for an action name; a name of two parts, such as ``climb-left``, gets chords, and an unknown one nothing."""
+    parts = [KEYS.get(part, ()) for part in name.split("-")]
+    if len(parts) == 1:
+        return list(parts[0])
+    if len(parts) != 2:
+        return []
+    if {"left", "right"} & set(parts[1]):
+        parts.reverse()
+    # A player holds two arrows or two letters, not one of each; Space goes with both.
+    return [
+        f"{one}+{other}"
+        for one in parts[0]
+        for other in parts[1]
+        if other == "space" or (len(one) == 1) == (len(other) == 1)
+    ]
 
 
 def calibrate(
@@ -81,7 +104,7 @@ def calibrate(
         mine = [label for label, chosen in best.items() if chosen == code and code != noop]
         mine.sort(key=lambda label: (-lift[label, code], label))
         names = [action_names[label] for label in mine] or ([named[code]] if code in named else [])
-        keys = [key for known in names for key in KEYS.get(known, ())]
+        keys = [key for known in names for key in keys_of(known)]
         name = "noop" if code == noop else names[0] if names else f"action {code + 1}"
         entries.append({"code": code, "name": name, "keys": keys, "noop": code == noop})
     return entries
@@ -106,7 +129,7 @@ def calibrate_from_motion(motion: np.ndarray, counts: np.ndarray) -> list[dict[s
     entries = []
     for code in range(len(counts)):
         name = "noop" if code == noop else named.get(code, f"action {code + 1}")
-        entries.append({"code": code, "name": name, "keys": list(KEYS.get(name, ())), "noop": code == noop})
+        entries.append({"code": code, "name": name, "keys": keys_of(name), "noop": code == noop})
     return entries
 
 

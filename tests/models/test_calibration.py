@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from latent_actions.calibration import calibrate, calibrate_from_motion
+from latent_actions.calibration import calibrate, calibrate_from_motion, keys_of
 
 NAMES = ["noop", "left", "right", "up", "down"]
 CODE_OF = {"noop": 3, "left": 0, "right": 4, "up": 1, "down": 2}
@@ -134,3 +134,17 @@ def test_an_unused_code_is_never_the_no_op() -> None:
     motion[5] = 0.0
     entries = calibrate_from_motion(motion, counts=np.array([50, 60, 20, 20, 90, 0]))
     assert entries[4]["noop"]
+
+
+@pytest.mark.parametrize(
+    ("name", "keys"),
+    [
+        ("left-up", ["left+up", "left+space", "a+w", "a+space"]),
+        ("climb-left", ["left+up", "a+w"]),
+        ("faster", ["space"]),
+        ("noop", []),
+        ("press-the-red-button", []),
+    ],
+)
+def test_names_of_actions_get_the_keys_that_a_player_expects(name: str, keys: list[str]) -> None:
+    assert keys_of(name) == keys
