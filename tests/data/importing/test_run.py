@@ -215,6 +215,16 @@ def test_a_stopped_import_continues_with_the_same_bytes(tmp_path: Path, monkeypa
     assert _bytes(tmp_path / "out") == _bytes(tmp_path / "whole")
 
 
+def test_another_picture_size_in_the_middle_is_another_piece(tmp_path: Path) -> None:
+    parts = [
+        write_video(tmp_path / f"{n}.ts", scene(n, 60, width, height)).read_bytes()
+        for n, (width, height) in enumerate(((96, 96), (160, 128)))
+    ]
+    (tmp_path / "both.ts").write_bytes(b"".join(parts))
+    report = _import(tmp_path / "both.ts", out=tmp_path / "out")
+    assert (report.frames, report.records[0].episodes) == (120, 2)
+
+
 def test_later_videos_are_added_behind(tmp_path: Path) -> None:
     first = write_video(tmp_path / "z.mp4", scene(1, 60))
     _import(first, out=tmp_path / "out")
