@@ -72,15 +72,16 @@ def evaluate_world(
     report_file.parent.mkdir(parents=True, exist_ok=True)
     bars = Bars(progress)
     run = Evaluation(world, sample, max(0, length - HORIZON), seed, report_file.parent, bars, note)
+    if 0 < run.context < context:
+        run.note(f"context: the episodes are short, so only {run.context} frames are shown before the generated ones")
     try:
         run.measure(sources, suite)
     finally:
         bars.close()
-    numbers: dict[str, Any] = {**run.numbers, "frames_evaluated": len(sample.clips_BTHWC) * per_clip}
-    numbers |= {"clips_evaluated": len(sample.clips_BTHWC), "context_frames": run.context, "seed": seed}
-    numbers["seconds"] = round(time.perf_counter() - started, 1)
-    numbers["cpu_seconds"] = round(time.process_time() - worked, 1)
-    numbers = _tidy(numbers)
+    count = len(sample.clips_BTHWC)
+    run.numbers |= {"frames_evaluated": count * per_clip, "clips_evaluated": count, "context_frames": run.context}
+    run.numbers |= {"seed": seed, "seconds": time.perf_counter() - started, "cpu_seconds": time.process_time() - worked}
+    numbers = _tidy(run.numbers)
     write_json(report_file, numbers)
     write_report(report_file.with_suffix(".md"), world, numbers, suite, run.notes)
     return numbers
@@ -180,6 +181,9 @@ class Evaluation:
         shares = [shares for shares in found if shares is not None]
         if shares:
             self._mean("key_accuracy", np.concatenate(shares))
+        ceilings = [value for key, value in self.numbers.items() if key.startswith("probe_accuracy/")]
+        if ceilings:
+            self.numbers["probe_accuracy"] = float(np.mean(ceilings))
 
     def _judged(self, source: str, dataset: Any, several: bool) -> np.ndarray | None:
         """``probe_accuracy`` and the values of ``key_accuracy`` for one source."""

@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 
 from playground.core.errors import PlaygroundError
+from playground.data.format import DatasetInfo
+from playground.data.writer import ClipWriter
 from playground.evaluation import features, inverse_dynamics, perceptual, probes, rollouts
 from playground.evaluation.keys import KEYS, UNREPEATABLE, base_key
 from playground.evaluation.quick import Parts, quick_score
@@ -93,6 +95,22 @@ def test_what_cannot_be_measured_is_one_line_and_the_rest_is_there(tmp_path: Pat
     assert "rollout_psnr_16" not in numbers
     assert numbers["tokenizer_psnr"] == 60.0
     assert any("only the tokenizer is measured" in note for note in notes)
+
+
+def test_short_episodes_on_disk_shorten_the_context(tmp_path: Path) -> None:
+    notes: list[str] = []
+    for frames, context in ((30, 4), (18, 1), (9, 0)):
+        info = DatasetInfo(source="scroll", size=SIZE, fps=15.0)
+        with ClipWriter(tmp_path / f"{frames}", info, shard_frames=200) as writer:
+            for episode in range(4):
+                for t, frame in enumerate(ScrollData(length=frames).window(episode).frames_BTHWC[0]):
+                    writer.append(frame, action=-1, truncated=t == frames - 1, episode=episode)
+        notes.clear()
+        out = tmp_path / f"report-{frames}"
+        numbers = evaluate_world(FakeWorld(), tmp_path / f"{frames}", out, frames=64, progress=False, note=notes.append)
+        assert numbers["context_frames"] == context
+        assert ("rollout_psnr_16" in numbers) == (context > 0)
+        assert any("context: the episodes are short" in note for note in notes) == (context == 1)
 
 
 def test_larger_frames_are_averaged_down(tmp_path: Path) -> None:
