@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -73,6 +73,7 @@ class Window:
         policy_name: str,
         options: WindowOptions,
         prompts: Sequence[Path] = (),
+        on_present: Callable[[LoopFrame], None] | None = None,
     ) -> None:
         """Prepare a window; nothing opens before :meth:`run`.
 
@@ -82,6 +83,7 @@ class Window:
             policy_name: how to call it.
             options: speed, size and controller.
             prompts: pictures that PgUp and PgDn walk through.
+            on_present: called with each new frame once it is on the screen, for measurements.
         """
         self.session = session
         self.book = session.world.actions
@@ -94,6 +96,7 @@ class Window:
         keys = [key for entry in self.book.entries for key in entry.keys]
         self.keymap = Keymap(keys, num_actions=len(self.book.entries))
         self._prompts = list(prompts)
+        self._on_present = on_present
         self._prompt_index: int | None = None
         self._show = {"hud": True, "legend": True, "help": False}
         self._open = True
@@ -316,6 +319,8 @@ class Window:
             top, bottom = self._draw_text(shown)
         if shown is not None:
             self._draw_picture(shown, top, self._surface.get_height() - bottom)
+        else:
+            self._painter.lines(self._surface, [f"{self.loop.stage} ..."], (8, top + 4))
         text, until = self._notice
         if time.monotonic() < until:
             self._painter.lines(self._surface, [text], (8, top + 4))
@@ -328,6 +333,8 @@ class Window:
             if self.first_frame_s == 0.0 and shown.t > 0:
                 self.first_frame_s = process_age_s()
             self.loop.presented(shown)
+            if self._on_present is not None:
+                self._on_present(shown)
 
     def _draw_text(self, shown: LoopFrame | None) -> tuple[int, int]:
         """Draw the numbers and the legend; returns the pixels they take at the top and at the bottom."""

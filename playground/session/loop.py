@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 _SWEEP_EVERY_S = 5.0
 _SWEEP_SLACK_S = 0.006
 
+READY = "ready"
+"""Last stage of a loop's start."""
+
 
 @dataclass(frozen=True)
 class LoopFrame:
@@ -70,7 +73,11 @@ class _Wishes:
 
 
 class RealtimeLoop:
-    """Steps a session at ``target_fps`` until stopped."""
+    """Steps a session at ``target_fps`` until stopped.
+
+    Attributes:
+        stage: what the loop is doing before the first frame, in words for the player; ``READY`` from then on.
+    """
 
     def __init__(
         self,
@@ -89,7 +96,7 @@ class RealtimeLoop:
             target_fps: wanted frames per second; 0 or less means as fast as possible.
             policy: who acts when the controller is not the human; optional.
             policy_name: how to call it.
-            on_frame: called in the loop's thread after each published frame; must return at once.
+            on_frame: called in the loop's thread after each published frame and each stage; must return at once.
         """
         self.session = session
         self.controls = controls
@@ -99,6 +106,7 @@ class RealtimeLoop:
         self.stats = Stats()
         self.error: BaseException | None = None
         self.human = policy is None
+        self.stage = "starting"
         self._rewinding = False
         self._on_frame = on_frame
         self._wake = threading.Condition()
@@ -222,10 +230,13 @@ class RealtimeLoop:
     def _run(self) -> None:
         collecting = gc.isenabled()
         try:
+            self._enter("warming up the model")
             self.session.warm_up()
+            self._enter("tidying memory")
             gc.collect()
             gc.freeze()
             gc.disable()
+            self._enter(READY)
             self._publish((), None)
             self._loop()
         except BaseException as error:  # shown by whoever owns the loop; a thread must not die silently
@@ -239,6 +250,11 @@ class RealtimeLoop:
                 self._wake.notify_all()
             if self._on_frame is not None:
                 self._on_frame()
+
+    def _enter(self, stage: str) -> None:
+        self.stage = stage
+        if self._on_frame is not None:
+            self._on_frame()
 
     def _loop(self) -> None:
         deadline = time.perf_counter()
