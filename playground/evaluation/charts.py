@@ -66,14 +66,22 @@ class _Frame:
 def _axes(draw: ImageDraw.ImageDraw, frame: _Frame, title: str, x_label: str) -> None:
     draw.text((_LEFT, 12), title, fill=_INK)
     draw.text((_LEFT, _SIZE[1] - 18), x_label, fill=_INK)
-    for value in np.linspace(frame.low, frame.high, 5):
+    for value in _round_values(frame.low, frame.high):
         start, end = frame.place(frame.left, value), frame.place(frame.right, value)
         draw.line([start, end], fill=_GRID)
-        draw.text((8, start[1] - 6), f"{value:.2f}" if frame.high - frame.low < 4 else f"{value:.1f}", fill=_INK)
-    for value in np.linspace(frame.left, frame.right, 6):
+        draw.text((_LEFT - 34, start[1] - 6), f"{value:g}", fill=_INK)
+    for value in _round_values(frame.left, frame.right):
         x, y = frame.place(value, frame.low)
         draw.line([(x, y), (x, y + 4)], fill=_INK)
-        draw.text((x - 8, y + 8), f"{value:.0f}", fill=_INK)
+        draw.text((x - 8, y + 8), f"{value:g}", fill=_INK)
+
+
+def _round_values(low: float, high: float) -> list[float]:
+    """Four to ten round numbers inside a range."""
+    step = 10.0 ** np.floor(np.log10((high - low) / 4))
+    step *= max(factor for factor in (1, 2, 5) if factor * step <= (high - low) / 4)
+    first, last = int(np.ceil(low / step - 1e-9)), int(np.floor(high / step + 1e-9))
+    return [round(index * float(step), 10) for index in range(first, last + 1)]
 
 
 def _line(draw: ImageDraw.ImageDraw, points: list[tuple[float, float]], colour: tuple[int, ...], dashed: bool) -> None:

@@ -44,10 +44,10 @@ def save_reconstruction(path: Path, truth: np.ndarray, decoded: np.ndarray) -> N
 
 
 def save_rollouts(path: Path, truth_BTHWC: np.ndarray, generated_BTHWC: np.ndarray, clips: int = 4) -> None:
-    """Pairs of rows, truth over generated, every second frame of the first ``clips`` clips."""
+    """Pairs of rows, truth over generated, every second frame of ``clips`` clips spread over all of them."""
     rows: list[np.ndarray] = []
-    for truth, generated in zip(truth_BTHWC[:clips], generated_BTHWC[:clips], strict=True):
-        rows += [truth[1::2], generated[1::2]]
+    for clip in np.linspace(0, len(truth_BTHWC) - 1, min(clips, len(truth_BTHWC))).astype(int):
+        rows += [truth_BTHWC[clip, 1::2], generated_BTHWC[clip, 1::2]]
     sheet(rows, ["true", "generated"] * (len(rows) // 2), scale=_scale(truth_BTHWC)).save(path)
 
 
