@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from playground.core.nn.blocks import HEAD_DIM
+
 
 @dataclass(frozen=True)
 class TokenizerConfig:
@@ -50,5 +52,10 @@ class TokenizerConfig:
                 )
             if min(widths, default=0) < 1:
                 raise ValueError(f"field {name!r} needs at least one entry, each at least 1")
+        if self.encoder_depth and self.encoder_widths[-1] % HEAD_DIM:
+            raise ValueError(
+                f"field 'encoder_widths' ends in {self.encoder_widths[-1]}, but transformer blocks need a multiple of"
+                f" {HEAD_DIM}"
+            )
         if min(self.levels, default=0) < 2:
             raise ValueError("field 'levels' needs at least one entry, each at least 2")

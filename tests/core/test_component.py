@@ -164,7 +164,7 @@ def test_damage_is_one_clear_line(folder: Path, case: str) -> None:
 
 
 def test_made_up_sizes_cost_nothing(tmp_path: Path) -> None:
-    model = TOKENIZERS.get("autoencoder")(TokenizerConfig(encoder_widths=(8, 8, 8), decoder_widths=(8, 8, 8)))
+    model = TOKENIZERS.get("autoencoder")(TokenizerConfig(encoder_widths=(8, 8, 32), decoder_widths=(8, 8, 8)))
     save_component(model, tmp_path)
     data = read_json(tmp_path / "config.json")
     write_json(tmp_path / "config.json", {**data, "channels": 10**9})

@@ -24,6 +24,7 @@ from tokenizer.config import TokenizerConfig
         (TokenizerConfig, {"grid": -8}, "grid"),
         (TokenizerConfig, {"channels": 0}, "channels"),
         (TokenizerConfig, {"encoder_widths": [32, 0, 128]}, "encoder_widths"),
+        (TokenizerConfig, {"encoder_widths": [32, 64, 48]}, "encoder_widths"),
         (LatentActionConfig, {"input_size": 24}, "input_size"),
         (LatentActionConfig, {"widths": [32]}, "widths"),
         (LatentActionConfig, {"num_actions": 1}, "num_actions"),

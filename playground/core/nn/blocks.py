@@ -10,6 +10,9 @@ import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor, nn
 
+HEAD_DIM = 32
+"""Dimensions of one attention head where a model does not choose its own."""
+
 
 class SwiGLU(nn.Module):
     """Gated feed-forward layer (Shazeer 2020), with the hidden width chosen to cost as much as a plain 4x MLP."""
@@ -31,7 +34,7 @@ class SwiGLU(nn.Module):
 class SpaceAttention(nn.Module):
     """Attention among the tokens of one frame, with normalised queries and keys (Dehghani et al. 2023)."""
 
-    def __init__(self, width: int, head_dim: int = 32) -> None:
+    def __init__(self, width: int, head_dim: int = HEAD_DIM) -> None:
         """Args: width D, a multiple of head_dim."""
         super().__init__()
         self.head_dim = head_dim
@@ -51,7 +54,7 @@ class SpaceAttention(nn.Module):
 class SpaceBlock(nn.Module):
     """Pre-norm transformer block over the tokens of one frame."""
 
-    def __init__(self, width: int, head_dim: int = 32) -> None:
+    def __init__(self, width: int, head_dim: int = HEAD_DIM) -> None:
         """Args: width D, a multiple of head_dim."""
         super().__init__()
         self.norm_attention = nn.RMSNorm(width)
