@@ -79,17 +79,22 @@ def _play(session: Session, target_fps: float, seconds: float, presser: _Presser
     from apps.desktop.window import Window, WindowOptions
     from playground.agents.policies import StickyPolicy
 
-    controller = "human" if presser else "sticky"
-    options = WindowOptions(target_fps=target_fps, controller=controller)
-    on_present = presser.presented if presser else None
+    timers: list[threading.Timer] = []
+
+    def on_present(shown: LoopFrame) -> None:
+        if not timers:  # the first frame: warming up is not part of the measurement
+            timers.append(threading.Timer(seconds, window.do_quit))
+            if presser:
+                timers.append(threading.Timer(0.5, presser.press_until_stopped))
+            for timer in timers:
+                timer.daemon = True
+                timer.start()
+        if presser:
+            presser.presented(shown)
+
+    options = WindowOptions(target_fps=target_fps, controller="human" if presser else "sticky")
     policy = StickyPolicy(session.world.actions)
     window = Window(session, policy, "sticky", options, on_present=on_present)
-    timers = [threading.Timer(seconds, window.do_quit)]
-    if presser:
-        timers.append(threading.Timer(0.5, presser.press_until_stopped))
-    for timer in timers:
-        timer.daemon = True
-        timer.start()
     try:
         return window.run()
     finally:

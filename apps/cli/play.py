@@ -38,7 +38,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def add_engine_options(parser: argparse.ArgumentParser) -> None:
     """Add the options that choose how the model runs."""
-    parser.add_argument("--backend", default="auto", metavar="auto|eager|int8", help="what runs the model (auto)")
+    names = "auto, eager, int8, openvino, openvino-f32, onnx or cudagraph"
+    parser.add_argument("--backend", default="auto", metavar="NAME", help=f"what runs the model: {names} (auto)")
     parser.add_argument("--threads", type=int, metavar="N", help="compute threads (physical cores)")
 
 
@@ -140,6 +141,7 @@ def open_session(args: argparse.Namespace, slots: int = 1) -> tuple[Session, flo
         if not 1 <= number <= count:
             raise PlaygroundError(f"--prompt {number} does not exist; world {world.name!r} ships prompts 1 to {count}")
         prompt = number - 1
+    print("preparing the engine ...", file=sys.stderr)
     engine = Engine(world, slots=slots, backend=args.backend, threads=args.threads)
     session = Session(world, engine, prompt, seed=getattr(args, "seed", 0))
     return session, time.perf_counter() - started

@@ -13,7 +13,7 @@ import pytest
 from playground.agents.policies import ScriptedPolicy
 from playground.core.errors import PlaygroundError
 from playground.session.controls import Controls
-from playground.session.loop import RealtimeLoop
+from playground.session.loop import READY, RealtimeLoop
 from tests.session.fake import make_session
 
 
@@ -50,6 +50,19 @@ def test_holds_the_target_rate() -> None:
         time.sleep(0.6)
         frames = loop.stats.frames
     assert 20 <= frames <= 62
+
+
+def test_stages_are_told_up_to_ready() -> None:
+    session, seen = make_session(), []
+    loop = RealtimeLoop(session, Controls(session.world.actions), 100.0, on_frame=lambda: seen.append(loop.stage))
+    assert loop.stage == "starting"
+    loop.start()
+    assert loop.wait_frame() is not None
+    loop.stop()
+    stages = list(dict.fromkeys(seen))
+    assert stages[0].startswith("warming up")
+    assert stages[-1] == READY
+    assert len(stages) == 3
 
 
 def test_newest_frame_wins() -> None:

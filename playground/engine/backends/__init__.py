@@ -113,8 +113,11 @@ def _fastest(world: World, slots: int) -> str:
 
 def _measure(world: World, slots: int) -> dict[str, float]:
     """Median seconds per frame of every candidate, taken in turns so that other load hits all alike."""
+    names = installed_candidates()
+    if "openvino" in names and "onnx" in names:
+        names.remove("onnx")  # never faster than the other, and its export would double the wait of a first start
     backends = {}
-    for name in installed_candidates():
+    for name in names:
         try:
             backends[name] = pick_backend(name, world, slots)
             frame_seconds(backends[name], 2, slots)  # first passes allocate and tune
