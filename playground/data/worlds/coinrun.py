@@ -7,25 +7,17 @@ is stuck jumps or draws again.
 
 from __future__ import annotations
 
-import contextlib
-import io
-import os
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
-from playground.core.errors import PlaygroundError, suggest
 from playground.core.registry import COLLECTORS
-from playground.data.worlds import StepBatch, option_bool
+from playground.data.worlds.procgen_batch import SPLIT_LEVELS, BatchPolicy, ProcgenBatch
+
+__all__ = ["ACTION_NAMES", "SPLIT_LEVELS", "CoinrunCollector"]
 
 ACTION_NAMES = ["left-down", "left", "left-up", "down", "noop", "up", "right-down", "right", "right-up"]
 NOOP, LEFT_UP, RIGHT_UP = (ACTION_NAMES.index(name) for name in ("noop", "left-up", "right-up"))
-SPLIT_LEVELS = {"train": (0, 10000), "val": (10000, 11000), "test": (11000, 12000)}
-TIME_LIMIT = 1000
-NATIVE_SIZE, RENDER_SIZE = 64, 512
 
 # Kinds of play, drawn anew every KIND_FRAMES frames of a stream so that even a small dataset holds all of them.
 KIND_SHARES = (0.35, 0.20, 0.10, 0.35)
@@ -63,7 +55,7 @@ STILL_DIFFERENCE = 0.5
 
 
 @COLLECTORS.register("coinrun")
-class CoinrunCollector:
+class CoinrunCollector(ProcgenBatch):
     """Plays CoinRun (MIT code, CC0 / CC-BY / OGA-BY art) through the Procgen package.
 
     Options:
@@ -76,7 +68,9 @@ class CoinrunCollector:
 
     version = 2
     fps = 15.0
-    streams_per_rollout = 16
+    time_limit = 1000
+    _source = _game = "coinrun"
+    _caption = 0
     licence = (
         "Procgen CoinRun: code MIT (OpenAI); art CC0, CC-BY 3.0/4.0 and OGA-BY 3.0, "
         "authors listed in procgen's ASSET_LICENSES.md"
@@ -88,94 +82,15 @@ class CoinrunCollector:
         Raises:
             PlaygroundError: a size that does not divide 512, an unknown split or option.
         """
-        if size != NATIVE_SIZE and (size < 8 or RENDER_SIZE % size):
-            raise PlaygroundError(f"coinrun frames of {size} px are not available; use --size 64, 128 or 256")
-        if split not in SPLIT_LEVELS:
-            known = ", ".join(SPLIT_LEVELS)
-            raise PlaygroundError(f"coinrun has no split {split!r}.{suggest(split, SPLIT_LEVELS)} Known: {known}.")
-        defaults: dict[str, Any] = {"difficulty": "hard", "backgrounds": True, "restrict_themes": False}
-        defaults["threads"] = 0 if size == NATIVE_SIZE else min(os.cpu_count() or 1, self.streams_per_rollout)
-        for name in options:
-            if name not in defaults:
-                known = ", ".join(defaults)
-                raise PlaygroundError(f"coinrun has no option {name!r}.{suggest(name, defaults)} Known: {known}.")
-        chosen = {**defaults, **options}
-        if chosen["difficulty"] not in ("easy", "hard"):
-            raise PlaygroundError(f"option 'difficulty' must be easy or hard, got {chosen['difficulty']!r}")
-        threads = str(chosen.pop("threads"))
-        if not threads.isdecimal() or int(threads) > 64:
-            raise PlaygroundError(f"option 'threads' must be 0..64, got {threads!r}")
-        self._threads = int(threads)
-        self._size = size
-        self.options = {
-            "difficulty": chosen["difficulty"],
-            "backgrounds": option_bool("backgrounds", chosen["backgrounds"]),
-            "restrict_themes": option_bool("restrict_themes", chosen["restrict_themes"]),
-        }
-        self.seed_range = list(SPLIT_LEVELS[split])
+        super().__init__(size, split, options, defaults={})
         self.action_names = list(ACTION_NAMES)
         # One table for both difficulties, so that one set of embeddings serves every option.
         self.captions = list(CAPTIONS.values())
         self.paraphrases = [list(PARAPHRASES[name]) for name in CAPTIONS]
         self._caption = list(CAPTIONS).index(self.options["difficulty"])
 
-    def rollout(self, seed: int, first_stream: int, streams: int, frames: int) -> Iterator[StepBatch]:
-        """Play ``streams`` levels side by side; yields ``frames`` batches of uint8 (S, size, size, 3) and steps.
-
-        Raises:
-            PlaygroundError: the simulator is not installed.
-        """
-        env = self._open(seed, first_stream, streams)
-        policy = _MixedPolicy(seed, first_stream, streams, frames)
-        age_S = np.zeros(streams, np.int64)
-        with contextlib.closing(env), ThreadPoolExecutor(max(1, self._threads)) as pool:
-            _, observation, _ = env.observe()
-            for _ in range(frames):
-                # The simulator reuses its buffers, and the batch is read after the next act().
-                small_SHWC = observation["rgb"].copy()
-                frames_SHWC = small_SHWC if self._size == NATIVE_SIZE else self._render(env, pool)
-                actions_S = policy.act(small_SHWC)
-                env.act(actions_S.astype(np.int32))
-                rewards_S, observation, first_S = env.observe()
-                age_S += 1
-                out_of_time_S = first_S & (age_S >= TIME_LIMIT) & (rewards_S <= 0)
-                age_S[first_S] = 0
-                yield StepBatch(
-                    frames_SHWC,
-                    actions_S,
-                    rewards_S.copy(),
-                    first_S & ~out_of_time_S,
-                    out_of_time_S,
-                    np.full(streams, self._caption, np.int32),
-                )
-
-    def _open(self, seed: int, first_stream: int, streams: int) -> Any:
-        try:
-            # The package imports an old library that prints a notice on stderr; it is of no use to the person.
-            with contextlib.redirect_stderr(io.StringIO()):
-                from procgen import ProcgenGym3Env
-        except ImportError as error:
-            raise PlaygroundError(
-                f"collecting from coinrun needs the package procgen-mirror ({error}); "
-                "install it with: pip install procgen-mirror"
-            ) from error
-        return ProcgenGym3Env(
-            num=streams,
-            env_name="coinrun",
-            distribution_mode=self.options["difficulty"],
-            use_backgrounds=self.options["backgrounds"],
-            restrict_themes=self.options["restrict_themes"],
-            start_level=self.seed_range[0],
-            num_levels=self.seed_range[1] - self.seed_range[0],
-            num_threads=self._threads,
-            rand_seed=int(np.random.SeedSequence([seed, first_stream]).generate_state(1)[0] >> 1),
-            render_mode=None if self._size == NATIVE_SIZE else "rgb_array",
-        )
-
-    def _render(self, env: Any, pool: ThreadPoolExecutor) -> np.ndarray:
-        factor = RENDER_SIZE // self._size
-        pictures = [info["rgb"] for info in env.get_info()]
-        return np.stack(list(pool.map(lambda picture: np.asarray(Image.fromarray(picture).reduce(factor)), pictures)))
+    def _policy(self, seed: int, first_stream: int, streams: int, frames: int) -> BatchPolicy:
+        return _MixedPolicy(seed, first_stream, streams, frames)
 
 
 class _MixedPolicy:
