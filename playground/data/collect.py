@@ -14,7 +14,7 @@ from playground.core.registry import COLLECTORS
 from playground.data.captions import store_captions
 from playground.data.format import MAX_FRAME_SIZE, DatasetInfo, complete_shards, remove_leftovers
 from playground.data.processes import play_in_processes
-from playground.data.rollouts import Job, missing_rollouts, play_rollout, shard_lengths
+from playground.data.rollouts import Advance, Job, Rollout, missing_rollouts, play_rollout, shard_lengths
 from playground.data.worlds import Collector
 from playground.data.writer import prepare_folder
 
@@ -74,14 +74,7 @@ def collect(
     prepare_folder(folder, info)
     store_captions(folder, info)
     with tqdm(total=frames, initial=frames - missing, unit="frame", desc=source, disable=not progress) as bar:
-        if processes == 1:
-            for rollout in rollouts:
-                play_rollout(job, collector, rollout, bar.update)
-            return info
-        try:
-            play_in_processes(job, rollouts, processes, bar.update)
-        finally:
-            remove_leftovers(folder)
+        _play(job, collector, rollouts, processes, bar.update)
     return info
 
 
@@ -103,6 +96,17 @@ def check_disk(folder: Path, frames: int, size: int) -> None:
             f"{frames} frames of {size} px need {needed / 1e9:.2f} GB, but {place} has {free / 1e9:.2f} GB free; "
             "free some space, choose another --out or ask for fewer --frames"
         )
+
+
+def _play(job: Job, collector: Collector, rollouts: list[Rollout], processes: int, advance: Advance) -> None:
+    if processes == 1:
+        for rollout in rollouts:
+            play_rollout(job, collector, rollout, advance)
+        return
+    try:
+        play_in_processes(job, rollouts, processes, advance)
+    finally:
+        remove_leftovers(job.folder)
 
 
 def _free_space(folder: Path) -> tuple[Path, int]:

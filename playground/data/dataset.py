@@ -98,11 +98,7 @@ class ClipDataset:
         Raises:
             PlaygroundError: a missing, damaged or mismatching folder, or no episode of ``length`` frames.
         """
-        if length < 1 or stride < 1:
-            raise PlaygroundError(f"length and stride must be 1 or more, got {length} and {stride}")
-        for name, value in (("motion_weight", motion_weight), ("rare_captions", rare_captions)):
-            if not 0.0 <= value <= 1.0:
-                raise PlaygroundError(f"{name} must be 0..1, got {value}")
+        _check_arguments(length, stride, motion_weight, rare_captions)
         paths = [Path(folders)] if isinstance(folders, (str, Path)) else [Path(folder) for folder in folders]
         if not paths:
             raise PlaygroundError("no dataset folder given; pass --data with at least one folder")
@@ -292,6 +288,14 @@ class ClipDataset:
         if self.source_weights is not None:
             shares = [self.source_weights[name] for name in self.sources]
         return share_sources(weights_W, source_W, shares)
+
+
+def _check_arguments(length: int, stride: int, motion_weight: float, rare_captions: float) -> None:
+    if length < 1 or stride < 1:
+        raise PlaygroundError(f"length and stride must be 1 or more, got {length} and {stride}")
+    for name, value in (("motion_weight", motion_weight), ("rare_captions", rare_captions)):
+        if not 0.0 <= value <= 1.0:
+            raise PlaygroundError(f"{name} must be 0..1, got {value}")
 
 
 def _ids_by_name(known: dict[str, int], names: list[str]) -> np.ndarray:
