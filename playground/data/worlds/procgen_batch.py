@@ -52,14 +52,18 @@ class ProcgenBatch:
             raise PlaygroundError(f"{self._source} frames of {size} px are not available; use --size 64, 128 or 256")
         if split not in SPLIT_LEVELS:
             known = ", ".join(SPLIT_LEVELS)
-            raise PlaygroundError(f"{self._source} has no split {split!r}.{suggest(split, SPLIT_LEVELS)} Known: {known}.")
+            raise PlaygroundError(
+                f"{self._source} has no split {split!r}.{suggest(split, SPLIT_LEVELS)} Known: {known}."
+            )
         defaults = {**defaults, "difficulty": "hard", "backgrounds": True, "restrict_themes": False}
         # Drawing is the slow part of large frames only.
         defaults["threads"] = 0 if size == NATIVE_SIZE else min(os.cpu_count() or 1, STREAMS)
         for name in options:
             if name not in defaults:
                 known = ", ".join(defaults)
-                raise PlaygroundError(f"{self._source} has no option {name!r}.{suggest(name, defaults)} Known: {known}.")
+                raise PlaygroundError(
+                    f"{self._source} has no option {name!r}.{suggest(name, defaults)} Known: {known}."
+                )
         chosen = {**defaults, **options}
         if chosen["difficulty"] not in ("easy", "hard"):
             raise PlaygroundError(f"option 'difficulty' must be easy or hard, got {chosen['difficulty']!r}")
@@ -101,9 +105,7 @@ class ProcgenBatch:
                 out_of_time_S = first_S & (age_S % self.time_limit == 0) & (rewards_S <= 0)
                 age_S[first_S] = 0
                 captions_S = np.full(streams, self._caption, np.int32)
-                yield StepBatch(
-                    frames_SHWC, actions_S, rewards_S, first_S & ~out_of_time_S, out_of_time_S, captions_S
-                )
+                yield StepBatch(frames_SHWC, actions_S, rewards_S, first_S & ~out_of_time_S, out_of_time_S, captions_S)
 
     def _policy(self, seed: int, first_stream: int, streams: int, frames: int) -> BatchPolicy:
         raise NotImplementedError

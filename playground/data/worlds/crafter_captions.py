@@ -1,0 +1,66 @@
+"""Words of the Crafter world: time of day, what the land is, and who is near."""
+
+from __future__ import annotations
+
+TIMES = {
+    "by day": ("in daylight", "on a sunny day", "while the sun is up"),
+    "at dusk": ("in the evening twilight", "as the light fades", "in dim half light"),
+    "at night": ("in the dark", "under a dark night sky", "after nightfall"),
+}
+PLACES = {
+    "green meadows": ("an open grassland", "wide green fields", "a grassy plain"),
+    "a forest": ("a woodland", "land full of trees", "a green wood"),
+    "a lake": ("blue water", "a lake shore", "land beside a pond"),
+    "a sandy beach": ("yellow sand", "a strip of sand", "a sandy shore"),
+    "rocky mountains": ("grey stone hills", "a stony mountain", "high ground of grey rock"),
+    "a cave": ("a tunnel in the rock", "an underground passage", "a dark hollow in stone"),
+    "a lava field": ("glowing lava between rocks", "a cavern with red lava", "rocks with hot lava pools"),
+}
+NEIGHBOURS = {
+    "": ("", "", ""),
+    "with cows": ("where cows graze", "and some cows nearby", "with cattle"),
+    "with a zombie": ("where a zombie walks", "and a green zombie nearby", "with a zombie coming closer"),
+    "with a skeleton": ("where a skeleton lurks", "and a skeleton archer nearby", "with a bony skeleton"),
+}
+DAYLIGHT, DUSK = 0.62, 0.33
+WATER, SAND, TREES, CAVE, STONE = 14, 9, 12, 14, 26
+
+
+def crafter_captions() -> list[str]:
+    """Every caption; the id is (time x places + place) x neighbours + neighbour."""
+    return [" ".join(filter(None, (p, n, t))) for t in TIMES for p in PLACES for n in NEIGHBOURS]
+
+
+def crafter_paraphrases() -> list[list[str]]:
+    """Three other wordings of each caption."""
+    return [
+        [" ".join(filter(None, (p[i], n[i], t[i]))) for i in range(3)]
+        for t in TIMES.values()
+        for p in PLACES.values()
+        for n in NEIGHBOURS.values()
+    ]
+
+
+def caption_id(daylight: float, tiles: dict[str, int], creatures: set[str]) -> int:
+    """Caption of a frame.
+
+    Args:
+        daylight: light of the world, 0..1.
+        tiles: how many of the 81 tiles in view are of each material.
+        creatures: class names of the objects in view.
+    """
+    time = 0 if daylight >= DAYLIGHT else 1 if daylight >= DUSK else 2
+    stone = sum(tiles.get(name, 0) for name in ("stone", "coal", "iron", "diamond"))
+    checks = (
+        ("a lava field", tiles.get("lava", 0) > 0),
+        ("a cave", tiles.get("path", 0) >= CAVE),
+        ("a lake", tiles.get("water", 0) >= WATER),
+        ("a sandy beach", tiles.get("sand", 0) >= SAND),
+        ("rocky mountains", stone >= STONE),
+        ("a forest", tiles.get("tree", 0) >= TREES),
+    )
+    place = next((name for name, true in checks if true), "green meadows")
+    near = "with a zombie" if "Zombie" in creatures else "with a skeleton" if "Skeleton" in creatures else ""
+    if not near and "Cow" in creatures:
+        near = "with cows"
+    return (time * len(PLACES) + list(PLACES).index(place)) * len(NEIGHBOURS) + list(NEIGHBOURS).index(near)
