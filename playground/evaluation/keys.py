@@ -69,6 +69,7 @@ KEYS: dict[str, Key] = {
     "frechet_video_real": Key("the same between two halves of the true clips"),
     "frechet_video_samples": Key("short videos on either side of it"),
     "survival_1000": Key("share of runs whose picture is inside the real clips' band after 1,000 frames", "more"),
+    "survival_real": Key("share of real clips inside the band of other real clips; survival_1000 cannot mean more"),
     "survival_runs": Key("runs that survival_1000 rests on"),
     "survival_uses_features": Key("1 when the feature distance took part in survival, 0 without its weights"),
     "fps_median": Key("frames a second at full speed, one player, best backend here", "more"),

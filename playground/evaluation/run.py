@@ -22,7 +22,7 @@ from playground.evaluation.speed import measure_speed
 from playground.evaluation.texts import embed_captions
 
 SUITES = ("core", "long")
-_STARTS = 8
+_STARTS = 16
 _JUDGE_CLIPS = 400
 
 
@@ -118,6 +118,11 @@ class Evaluation:
 
     def measure(self, sources: dict[str, Any], suite: str) -> None:
         """Run the suite."""
+        for source, dataset in sources.items():
+            if getattr(getattr(dataset, "info", None), "split", "") == "train":
+                self.note(
+                    f"data: {source} is of the split 'train'; on clips that a world was trained on it looks better"
+                )
         scores = measure.measure_tokenizer(self.world, self.sample.clips_BTHWC, self.folder, self.progress)
         if not self.context:
             self.note(
@@ -251,6 +256,7 @@ class Evaluation:
         lasted = survival.survive(self.world, starts, self.sample.clips_BTHWC, seed=self.seed, progress=self.progress)
         runs = len(lasted.alive)
         self.numbers |= {"survival_1000": lasted.share, "survival_1000_ci": share_half_width(lasted.share, runs)}
+        self.numbers["survival_real"] = lasted.real
         self.numbers |= {"survival_runs": runs, "survival_uses_features": int(lasted.used_features)}
         curve = {"inside the band": (np.append(0, lasted.times), np.append(1.0, lasted.alive.mean(axis=0)))}
         title = f"Share of {runs} runs that look like real clips"

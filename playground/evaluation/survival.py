@@ -27,12 +27,14 @@ class Survival:
         alive: bool ``(runs, looks)``, inside the band of real clips.
         reasons: what left the band at the last look, name to number of runs.
         used_features: whether the feature distance took part.
+        real: share of every second real clip inside the band of the others; below 1 the band is too narrow.
     """
 
     times: np.ndarray
     alive: np.ndarray
     reasons: dict[str, int]
     used_features: bool
+    real: float
 
     @property
     def share(self) -> float:
@@ -133,7 +135,9 @@ def survive(
         if progress is not None:
             progress("survival", times[-1], frames)
     reasons = {name: sum(name in names for names in left) for name in (*STATISTICS, "features")}
-    return Survival(np.asarray(times), np.asarray(alive).T, reasons, band.crowd is not None)
+    unseen = Band.of(real_BTHWC[::2]).left_by(real_BTHWC[1::2, -_TAIL:]) if len(real_BTHWC) > 1 else [[]]
+    inside = float(np.mean([not names for names in unseen]))
+    return Survival(np.asarray(times), np.asarray(alive).T, reasons, band.crowd is not None, inside)
 
 
 def _clip_features(clips_BTHWC: np.ndarray) -> np.ndarray:

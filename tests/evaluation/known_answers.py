@@ -136,7 +136,10 @@ def lasting_and_dissolving_worlds() -> None:
     real = rollouts.play_each(FakeWorld(), [picture(seed)[None] for seed in range(4)], held, range(4))
     real = np.concatenate([*real, sample().clips_BTHWC])
     options = {"frames": 100, "runs": 4, "every": 50}
-    assert survival.survive(FakeWorld(), prompts, real, **options).share == 1.0
+    lasting = survival.survive(FakeWorld(), prompts, real, **options)
+    assert lasting.share == 1.0
+    assert lasting.real > 0.7
+    assert lasting.alive.shape == (4, 2)
     assert survival.survive(FakeWorld(ScrollDynamics("freeze")), prompts, real, **options).share == 1.0
     assert survival.survive(FakeWorld(ScrollDynamics("noise")), prompts, real, **options).share == 0.0
     assert survival.survive(FakeWorld(ScrollDynamics(noise=40.0)), prompts, real, **options).share == 0.0

@@ -111,6 +111,7 @@ def test_short_episodes_on_disk_shorten_the_context(tmp_path: Path) -> None:
         assert numbers["context_frames"] == context
         assert ("rollout_psnr_16" in numbers) == (context > 0)
         assert any("context: the episodes are short" in note for note in notes) == (context == 1)
+        assert any("split 'train'" in note for note in notes)
 
 
 def test_larger_frames_are_averaged_down(tmp_path: Path) -> None:
