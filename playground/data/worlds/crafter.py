@@ -40,7 +40,9 @@ EPISODE_FRAMES = (500, 801)
 VITALS = ("health", "food", "drink", "energy")
 SUPPLIES = {"stone": 5, "sapling": 5, "wood_pickaxe": 1, "stone_pickaxe": 1, "iron_pickaxe": 1, "stone_sword": 1}
 HOLD, TRIP = (1, 9), (20, 70)
-OBSTACLES = ("tree", "stone", "coal", "iron", "diamond")
+OBSTACLES = ("tree", "stone", "coal", "iron", "diamond", "Zombie", "Skeleton")
+# Closer to the edge of the world than this, a traveller turns back.
+EDGE = 7
 
 
 @COLLECTORS.register("crafter")
@@ -182,6 +184,7 @@ class _Player:
         self._trip -= 1
         if self._trip <= 0:
             self._way, self._trip = str(rng.choice(list(MOVES))), int(rng.integers(*TRIP))
+        self._way = self._inwards() or self._way
         if blocked and ahead in OBSTACLES and rng.random() < 0.7:
             facing = self._env._player.facing == MOVES[self._action]
             return "do" if facing else self._action
@@ -192,6 +195,12 @@ class _Player:
                 self._action = "noop"
         self._hold -= 1
         return self._action
+
+    def _inwards(self) -> str | None:
+        """The way back from the edge of the world, or nothing when it is far."""
+        (x, y), (width, height) = self._env._player.pos, self._env._world.area
+        checks = {"right": x < EDGE, "left": x >= width - EDGE, "down": y < EDGE, "up": y >= height - EDGE}
+        return next((way for way, near in checks.items() if near), None)
 
     def _draw(self) -> str:
         if self._rng.random() < 0.45:

@@ -23,7 +23,8 @@ NEIGHBOURS = {
     "with a skeleton": ("where a skeleton lurks", "and a skeleton archer nearby", "with a bony skeleton"),
 }
 DAYLIGHT, DUSK = 0.62, 0.33
-WATER, SAND, TREES, CAVE, STONE = 14, 9, 12, 14, 26
+# Tiles of 81 that make a place.
+LAVA, WATER, SAND, TREES, CAVE, STONE = 3, 14, 9, 12, 14, 26
 
 
 def crafter_captions() -> list[str]:
@@ -52,7 +53,7 @@ def caption_id(daylight: float, tiles: dict[str, int], creatures: set[str]) -> i
     time = 0 if daylight >= DAYLIGHT else 1 if daylight >= DUSK else 2
     stone = sum(tiles.get(name, 0) for name in ("stone", "coal", "iron", "diamond"))
     checks = (
-        ("a lava field", tiles.get("lava", 0) > 0),
+        ("a lava field", tiles.get("lava", 0) >= LAVA),
         ("a cave", tiles.get("path", 0) >= CAVE),
         ("a lake", tiles.get("water", 0) >= WATER),
         ("a sandy beach", tiles.get("sand", 0) >= SAND),

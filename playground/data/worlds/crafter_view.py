@@ -30,7 +30,8 @@ class CrafterView:
         """
         self._unit, self._size = size // 8, size
         self._assets = assets
-        ground = [self._load(name)[..., :3] for name in ("unknown", *materials)]
+        # Beyond the edge of the world is the sea.
+        ground = [self._load(name)[..., :3] for name in ("water", *materials)]
         self._ground_MUUC = np.stack(ground).astype(np.float32)
         self._sprites: dict[str, np.ndarray] = {}
 

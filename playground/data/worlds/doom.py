@@ -1,0 +1,173 @@
+"""Doom as a source of data: ViZDoom walks the maps of Freedoom, steered by the depth of the view.
+
+Every stream runs a game of its own. An episode is a stay at a random place of a random map of the split.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from playground.core.errors import PlaygroundError, suggest
+from playground.core.registry import COLLECTORS
+from playground.data.worlds import StepBatch
+from playground.data.worlds.doom_captions import (
+    GAMES,
+    MAZE,
+    caption_id,
+    cover_caption_id,
+    doom_captions,
+    doom_paraphrases,
+    split_maps,
+)
+from playground.data.worlds.doom_game import SIDE, TICS, DoomGame
+from playground.data.worlds.doom_walker import NAMES, Walker
+
+SIZES = (64, 128, 256)
+SCENARIOS = ("explore", "take-cover")
+SPLIT_SEEDS = {"train": (0, 1_000_000), "val": (1_000_000, 1_100_000), "test": (1_100_000, 1_200_000)}
+EPISODE_FRAMES = (250, 501)
+
+
+@COLLECTORS.register("doom")
+class DoomCollector:
+    """Walks through Freedoom with ViZDoom. Val and test have maps of their own.
+
+    The reward is 1 for each enemy shot and 0.1 for each item in ``explore``, and 1 a tic in ``take-cover``. An
+    episode ends (terminated) at the exit of a map or with the player's death, and is cut (truncated) after 250 to 500
+    frames.
+
+    Options:
+        scenario: ``"explore"`` (default) or ``"take-cover"``, the hall of fireballs of the World Models study.
+    """
+
+    version = 1
+    fps = 35 / TICS
+    streams_per_rollout = 4
+    licence = "ViZDoom (MIT, engine GPL-2.0) with pictures of Freedoom: BSD-3-Clause, contributors of Freedoom"
+
+    def __init__(self, size: int, split: str, options: dict[str, Any]) -> None:
+        """Check size, split and options without starting the game.
+
+        Raises:
+            PlaygroundError: a size that is not drawn, an unknown split or option.
+        """
+        if size not in SIZES:
+            raise PlaygroundError(f"doom frames of {size} px are not available; use --size 64, 128 or 256")
+        if split not in SPLIT_SEEDS:
+            known = ", ".join(SPLIT_SEEDS)
+            raise PlaygroundError(f"doom has no split {split!r}.{suggest(split, SPLIT_SEEDS)} Known: {known}.")
+        for name in options:
+            if name != "scenario":
+                raise PlaygroundError(f"doom has no option {name!r}.{suggest(name, ['scenario'])} Known: scenario.")
+        self._scenario = str(options.get("scenario", "explore"))
+        if self._scenario not in SCENARIOS:
+            raise PlaygroundError(f"option 'scenario' must be explore or take-cover, got {self._scenario!r}")
+        self._size, self._maps = size, split_maps(split)
+        self.options: dict[str, Any] = {"scenario": self._scenario}
+        self.seed_range = list(SPLIT_SEEDS[split])
+        self.action_names = list(NAMES)
+        self.captions = doom_captions()
+        self.paraphrases = doom_paraphrases()
+
+    def rollout(self, seed: int, first_stream: int, streams: int, frames: int) -> Iterator[StepBatch]:
+        """Play ``streams`` games side by side; yields ``frames`` batches of uint8 (S, size, size, 3) and steps.
+
+        Raises:
+            PlaygroundError: ViZDoom is not installed or does not start.
+        """
+        with contextlib.ExitStack() as stack:
+            players = []
+            for index in range(streams):
+                players.append(self._open(seed, first_stream + index))
+                stack.callback(players[-1].close)
+            pool = stack.enter_context(ThreadPoolExecutor(streams))
+            for _ in range(frames):
+                rows = list(pool.map(_Player.step, players))
+                pictures, actions, rewards, terminated, truncated, captions = zip(*rows, strict=True)
+                yield StepBatch(
+                    np.stack(pictures),
+                    np.array(actions, np.int64),
+                    np.array(rewards, np.float32),
+                    np.array(terminated),
+                    np.array(truncated),
+                    np.array(captions, np.int32),
+                )
+
+    def _open(self, seed: int, stream: int) -> _Player:
+        rng = np.random.default_rng([seed, 13, stream])
+        # Neighbouring streams play different game files, so that a small dataset holds both.
+        wad = list(GAMES)[(seed + stream + 1) % len(GAMES)]
+        if self._scenario == "take-cover":
+            return _CoverPlayer(rng, "freedoom2.wad", "take_cover.wad", [MAZE], self.seed_range, self._size)
+        scenario = "my_way_home.wad" if MAZE in self._maps[wad] else None
+        return _Player(rng, wad, scenario, self._maps[wad], self.seed_range, self._size)
+
+
+class _Player:
+    """One stream: a game of its own, its walker and its episodes, all from one generator."""
+
+    def __init__(
+        self, rng: np.random.Generator, wad: str, scenario: str | None, maps: list[str], seeds: list[int], size: int
+    ) -> None:
+        self._rng, self._maps, self._seeds, self._size = rng, maps, seeds, size
+        self._game = DoomGame(wad, scenario, int(rng.integers(*seeds)))
+        self._walker = Walker(rng)
+        self._ended = True
+
+    def close(self) -> None:
+        self._game.close()
+
+    def step(self) -> tuple[np.ndarray, int, float, bool, bool, int]:
+        """One frame and the step taken at it: frame, action, reward, terminated, truncated, caption id."""
+        if self._ended:
+            self._start()
+        picture, depth, labels = self._game.view()
+        frame = np.asarray(Image.fromarray(picture).reduce(SIDE // self._size))
+        caption = self._caption(frame, labels)
+        action = NAMES.index(self._choose(depth, labels))
+        reward, terminated = self._game.act(action)
+        self._left -= 1
+        truncated = not terminated and self._left <= 0
+        self._ended = terminated or truncated
+        return frame, action, reward, terminated, truncated, caption
+
+    def _start(self) -> None:
+        self._map = self._maps[int(self._rng.integers(len(self._maps)))]
+        self._game.start(self._map, int(self._rng.integers(*self._seeds)), self._rng, anywhere=self._anywhere())
+        self._walker.reset()
+        self._left = int(self._rng.integers(*EPISODE_FRAMES))
+
+    def _anywhere(self) -> bool:
+        return True
+
+    def _choose(self, depth_HW: np.ndarray, labels: list[Any]) -> str:
+        enemies = [label for label in labels if label.object_category == "Monster"]
+        target = max(enemies, key=lambda label: label.height, default=None)
+        place = None if target is None else (target.x + target.width / 2 - 160) / 128
+        return self._walker.explore(depth_HW, place)
+
+    def _caption(self, frame_HWC: np.ndarray, labels: list[Any]) -> int:
+        return caption_id(self._map, float(frame_HWC.mean()), _kinds(labels))
+
+
+class _CoverPlayer(_Player):
+    """A player of Take Cover: mortal, at the start of the hall."""
+
+    def _anywhere(self) -> bool:
+        return False
+
+    def _choose(self, depth_HW: np.ndarray, labels: list[Any]) -> str:
+        return self._walker.dodge()
+
+    def _caption(self, frame_HWC: np.ndarray, labels: list[Any]) -> int:
+        return cover_caption_id(_kinds(labels))
+
+
+def _kinds(labels: list[Any]) -> list[tuple[str, str, int]]:
+    return [(label.object_name, label.object_category, int(label.height)) for label in labels]

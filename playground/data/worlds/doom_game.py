@@ -1,0 +1,132 @@
+"""One running Doom: opened without window, sound, display bars or traces in the person's folder, always in step."""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from playground.core.errors import PlaygroundError
+from playground.data.worlds.doom_walker import ACTIONS, BUTTONS, NAMES
+
+TICS = 2
+SIDE, MARGIN = 256, 32
+# Tics before the first frame: the weapon is raised and the view has come to rest.
+START_TIC, SETTLE_TICS = 14, 4
+TURNS = 12
+
+
+class DoomGame:
+    """Plays one game file of Freedoom, map after map; every picture is the middle square of 320 x 256 pixels."""
+
+    def __init__(self, wad: str, scenario: str | None, seed: int) -> None:
+        """Start the game.
+
+        Args:
+            wad: game file of the package, for example ``"freedoom2.wad"``.
+            scenario: scenario file of the package whose map takes the place of the game's first one.
+            seed: seed of the game's random numbers.
+
+        Raises:
+            PlaygroundError: ViZDoom is not installed or does not start.
+        """
+        try:
+            import vizdoom
+        except ImportError as error:
+            raise PlaygroundError(
+                f"collecting from doom needs the package vizdoom ({error}); install it with: pip install vizdoom"
+            ) from error
+        self._vizdoom, self._stack = vizdoom, contextlib.ExitStack()
+        folder = self._stack.enter_context(tempfile.TemporaryDirectory(prefix="playground-doom-"))
+        self._game = self._configure(wad, scenario, Path(folder))
+        self._game.set_seed(seed)
+        self._pressed = [[button in ACTIONS[name] for button in BUTTONS] for name in NAMES]
+        self._idle = [False] * len(BUTTONS)
+        try:
+            # The game leaves a folder where it is started.
+            with contextlib.chdir(folder):
+                self._game.init()
+        except Exception as error:
+            self.close()
+            raise PlaygroundError(f"ViZDoom does not start ({error}); try: python -m vizdoom") from error
+
+    def close(self) -> None:
+        """End the game's process and remove its temporary folder."""
+        self._game.close()
+        self._stack.close()
+
+    def start(self, name: str, seed: int, rng: np.random.Generator, anywhere: bool) -> None:
+        """Begin an episode on a map, at its start or at the place of some item, looking along a free line.
+
+        Args:
+            name: the map.
+            seed: seed of the game's random numbers.
+            rng: draws the place.
+            anywhere: begin at the place of an item, unhurt by enemies.
+        """
+        game = self._game
+        game.set_doom_map(name)
+        game.set_seed(seed)
+        game.new_episode()
+        if anywhere:
+            self._command("god")
+            spots = [(o.position_x, o.position_y) for o in game.get_state().objects if o.category not in ("Monster",)]
+            x, y = spots[int(rng.integers(len(spots)))]
+            self._command(f"warp {x:.0f} {y:.0f}")
+            game.make_action(self._idle, SETTLE_TICS)
+            self._turn_to_the_open(rng)
+
+    def view(self) -> tuple[np.ndarray, np.ndarray, list[Any]]:
+        """Picture uint8 (256, 256, 3), depth uint8 (256, 256) and labels of the frame in view."""
+        state = self._game.get_state()
+        inside = slice(MARGIN, MARGIN + SIDE)
+        return state.screen_buffer[:, inside], state.depth_buffer[:, inside], state.labels
+
+    def act(self, action: int) -> tuple[float, bool]:
+        """Hold an action for two tics; returns the reward and whether the episode ended."""
+        reward = self._game.make_action(self._pressed[action], TICS)
+        return float(reward), bool(self._game.is_episode_finished())
+
+    def _command(self, text: str) -> None:
+        self._game.send_game_command(text)
+
+    def _turn_to_the_open(self, rng: np.random.Generator) -> None:
+        """Look around in steps of about 60 degrees from a random angle; stay at the first free line."""
+        left = self._pressed[NAMES.index("left")]
+        self._game.make_action(left, int(rng.integers(1, 90)))
+        for _ in range(TURNS):
+            depth = self._game.get_state().depth_buffer[96:160, 128:192]
+            if self._game.is_episode_finished() or depth.mean() > 16:
+                return
+            self._game.make_action(left, 14)
+
+    def _configure(self, wad: str, scenario: str | None, folder: Path) -> Any:
+        vizdoom = self._vizdoom
+        home = Path(vizdoom.__file__).parent
+        game = vizdoom.DoomGame()
+        game.set_doom_game_path(str(home / wad))
+        if scenario:
+            game.set_doom_scenario_path(str(home / "scenarios" / scenario))
+        game.set_doom_config_path(str(folder / "doom.ini"))
+        game.set_mode(vizdoom.Mode.PLAYER)
+        game.set_window_visible(False)
+        game.set_sound_enabled(False)
+        game.add_game_args("-nosound +sv_infiniteammo 1")
+        game.set_screen_resolution(vizdoom.ScreenResolution.RES_320X256)
+        game.set_screen_format(vizdoom.ScreenFormat.RGB24)
+        for shown in ("hud", "crosshair", "messages", "screen_flashes"):
+            getattr(game, f"set_render_{shown}")(False)
+        game.set_depth_buffer_enabled(True)
+        game.set_labels_buffer_enabled(True)
+        game.set_objects_info_enabled(True)
+        game.set_available_buttons([getattr(vizdoom.Button, name) for name in BUTTONS])
+        game.set_doom_skill(3)
+        game.set_living_reward(0)
+        game.set_kill_reward(1)
+        game.set_item_reward(0.1)
+        game.set_episode_start_time(START_TIC)
+        game.set_episode_timeout(0)
+        return game
