@@ -77,6 +77,7 @@ KEYS: dict[str, Key] = {
     "frame_ms_p50": Key("milliseconds a frame, median", "less"),
     "frame_ms_p95": Key("milliseconds a frame, slowest twentieth", "less"),
     "threads": Key("compute threads of the speed measurement"),
+    "other_load": Key("cores that other programs kept busy meanwhile; above 0 the speed is too low"),
     "frames_evaluated": Key("true frames that generated ones were compared with"),
     "clips_evaluated": Key("true clips that these frames come from"),
     "context_frames": Key("true frames shown before the first generated one"),
@@ -86,7 +87,9 @@ KEYS: dict[str, Key] = {
 }
 """Key to what it means. A report also has ``KEY_ci`` (half width of the 95 % interval) and ``KEY/SOURCE``."""
 
-UNREPEATABLE = frozenset({"fps_median", "fps_p5", "frame_ms_p50", "frame_ms_p95", "threads", "seconds", "cpu_seconds"})
+UNREPEATABLE = frozenset(
+    {"fps_median", "fps_p5", "frame_ms_p50", "frame_ms_p95", "threads", "other_load", "seconds", "cpu_seconds"}
+)
 """Keys that depend on the machine and its load; all others repeat with the same seed."""
 
 

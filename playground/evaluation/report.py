@@ -92,10 +92,9 @@ def _memory_limits(numbers: Mapping[str, Any]) -> list[str]:
     found: list[str] = []
     for away in (8, 32):
         gain, width = numbers.get(f"revisit_gain_db_{away}"), numbers.get(f"revisit_gain_db_{away}_ci", 0.0)
-        if gain is not None and gain <= max(width, 0.5):
-            found.append(
-                f"A place left for {away} frames does not come back: {gain:.1f} ± {width:.1f} dB of it return."
-            )
+        if gain is not None and gain < 5.0:
+            word = "does not come back" if gain <= max(width, 0.5) else "comes back only in part"
+            found.append(f"A place left for {away} frames {word}: {gain:.1f} ± {width:.1f} dB of it return.")
     survival = numbers.get("survival_1000")
     if survival is None:
         found.append("How long a picture lasts was not measured (`survival_1000` needs the long suite).")

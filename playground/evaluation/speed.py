@@ -18,15 +18,16 @@ def measure_speed(world: Any, prompt: Any = None, frames: int = 60, progress: Pr
         progress: called after every frame.
 
     Returns:
-        ``fps_median``, ``fps_p5``, ``frame_ms_p50``, ``frame_ms_p95`` and ``threads``.
+        ``fps_median``, ``fps_p5``, ``frame_ms_p50``, ``frame_ms_p95``, ``threads`` and ``other_load``.
     """
     import torch
 
-    from playground.session.stats import Stats
+    from playground.session.stats import LoadMeter, Stats
 
     before = torch.get_num_threads()
     session = world.generate(prompt)
     session.warm_up(8)
+    meter = LoadMeter()
     stats, codes = Stats(window=frames), [int(action.code) for action in world.actions] or [0]
     for index in range(frames):
         started = time.perf_counter()
@@ -37,7 +38,7 @@ def measure_speed(world: Any, prompt: Any = None, frames: int = 60, progress: Pr
             progress("speed", index + 1, frames)
     kept = ("fps_median", "fps_p5", "frame_ms_p50", "frame_ms_p95")
     numbers = {name: value for name, value in stats.to_dict().items() if name in kept}
-    numbers["threads"] = torch.get_num_threads()
+    numbers |= {"threads": torch.get_num_threads(), "other_load": meter.other_load()}
     # The engine set its own number of threads; what follows in this process must not notice.
     torch.set_num_threads(before)
     session.close()

@@ -99,9 +99,22 @@ def test_every_weakness_becomes_a_sentence() -> None:
         "frechet_frames_real": 30.0,
     }
     text = " ".join(limits(bad))
-    parts = ("does not beat", "no clear effect", "too much", "50 %", "40 %", "5 of 8", "25 %", "8 frames does not come")
+    parts = (
+        "does not beat",
+        "no clear effect",
+        "too much",
+        "50 %",
+        "40 %",
+        "5 of 8",
+        "25 %",
+        "left for 8 frames does not come back",
+    )
     for part in (*parts, "can be told from real ones"):
         assert part in text
+
+
+def test_a_half_forgotten_place_is_a_weakness() -> None:
+    assert any("comes back only in part" in line for line in limits(GOOD | {"revisit_gain_db_32": 2.0}))
 
 
 def test_without_recorded_actions_the_card_says_who_judged() -> None:

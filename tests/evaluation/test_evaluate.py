@@ -12,7 +12,7 @@ import pytest
 from playground.core.errors import PlaygroundError
 from playground.data.format import DatasetInfo
 from playground.data.writer import ClipWriter
-from playground.evaluation import features, inverse_dynamics, perceptual, probes, rollouts
+from playground.evaluation import features, inverse_dynamics, measure, perceptual, probes, rollouts
 from playground.evaluation.keys import KEYS, UNREPEATABLE, base_key
 from playground.evaluation.quick import Parts, quick_score
 from playground.evaluation.report import limits
@@ -139,6 +139,17 @@ def test_several_sources_are_reported_one_by_one() -> None:
     assert numbers["motion_ratio/still"] == 0.5
     assert numbers["tokenizer_psnr_ci/still"] == 0.0
     assert "| still | moving |" in sources_table(numbers)
+
+
+def test_too_few_samples_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(features, "available", lambda: True)
+    monkeypatch.setattr(perceptual, "available", lambda: True)
+    frames = np.zeros((4, 16, 16, 16, 3), np.uint8)
+    too_small, few_frames, few_videos = measure.absent(frames, clips=4, horizon=16)
+    assert "too small for ST-LPIPS" in too_small
+    assert few_frames.startswith("frechet_frames: needs 100 samples, there are 64")
+    assert few_videos.startswith("frechet_video: needs 50 samples, there are 8")
+    assert measure.absent(np.zeros((1, 64, 64, 3), np.uint8), clips=125, horizon=16) == []
 
 
 def test_captions_are_embedded_once_each_or_read_from_the_data(monkeypatch: pytest.MonkeyPatch) -> None:
