@@ -22,7 +22,7 @@ NOOP, LEFT, RIGHT, GAS, BRAKE, GAS_LEFT, GAS_RIGHT = range(len(ACTIONS))
 # Starts of random play per frame and its length: about a fifth of all frames.
 PLAY_CHANCE, PLAY_FRAMES, PLAY_HOLD = 0.06, (3, 9), (1, 4)
 # Farther than this from the middle of the road (it is 6.7 to either side) the game is over.
-PLAY_REACH = 4.0
+PLAY_REACH = 5.0
 AIM_AHEAD = 6
 # An Ornstein-Uhlenbeck process makes the hand wander: how fast it comes back, how hard it is pushed.
 WANDER_BACK, WANDER_PUSH = 0.12, 0.06

@@ -55,8 +55,8 @@ _CLOUDS = {
 # Linear light: direct, then from the sky.
 _LIGHTS = {
     DAY: ((1.55, 1.44, 1.24), (0.27, 0.34, 0.44)),
-    DUSK: ((2.2, 1.12, 0.5), (0.26, 0.22, 0.32)),
-    NIGHT: ((0.13, 0.17, 0.30), (0.036, 0.05, 0.10)),
+    DUSK: ((2.2, 1.12, 0.5), (0.32, 0.27, 0.37)),
+    NIGHT: ((0.22, 0.28, 0.46), (0.05, 0.07, 0.135)),
 }
 # How much of the sky's colour a biome's tint may take over, and how bright the sky is there.
 _BRIGHTNESS = {DAY: 1.0, DUSK: 0.72, NIGHT: 0.3}
@@ -117,7 +117,7 @@ def _overcast(air: np.ndarray, time: int, weather: int) -> None:
     air[MOON] *= 0.3 if weather == FOGGY else 0.0
     air[STARS] = 0.0
     air[COVER] = {FOGGY: 0.15, RAINY: 0.85, SNOWY: 0.7}[weather]
-    air[FOG] = {FOGGY: 4.2, RAINY: 1.9, SNOWY: 2.0}[weather]
+    air[FOG] = {FOGGY: 2.7, RAINY: 1.6, SNOWY: 1.6}[weather]
     air[HAZE] = {FOGGY: 1.0, RAINY: 0.3, SNOWY: 0.5}[weather]
     air[GLINT] = {FOGGY: 0.25, RAINY: 0.1, SNOWY: 0.2}[weather]
     air[RAIN], air[SNOW] = float(weather == RAINY), float(weather == SNOWY)

@@ -50,7 +50,8 @@ class Flight:
         self.x = (self.x + self.speed * math.cos(self.yaw)) % size
         self.y = (self.y + self.speed * math.sin(self.yaw)) % size
         self.altitude += self.climb
-        floor, here = self.ground(height) + CLEARANCE, self._below(height, 0.0)
+        floor = self.ground(height) + CLEARANCE
+        here = height.item(int(self.y) % size, int(self.x) % size)
         if self.altitude < floor:
             self.altitude += 0.3 * (floor - self.altitude)
             self.climb = max(self.climb, 0.0)
@@ -62,7 +63,11 @@ class Flight:
 
     def ground(self, height: np.ndarray) -> float:
         """Highest ground from here to a few frames ahead."""
-        return max(self._below(height, distance) for distance in LOOK_AHEAD)
+        size, ahead_x, ahead_y = len(height), math.cos(self.yaw), math.sin(self.yaw)
+        return max(
+            height.item(int(self.y + distance * ahead_y) % size, int(self.x + distance * ahead_x) % size)
+            for distance in LOOK_AHEAD
+        )
 
     def camera(self) -> np.ndarray:
         """The view from the plane, float64 (CAMERA_NUMBERS,)."""
@@ -73,11 +78,6 @@ class Flight:
         # A wider view at speed, as in racing games.
         camera[ZOOM] = 1.06 - 0.16 * (self.speed - MIN_SPEED) / (MAX_SPEED - MIN_SPEED)
         return camera
-
-    def _below(self, height: np.ndarray, distance: float) -> float:
-        size = len(height)
-        row = int(self.y + distance * math.sin(self.yaw)) % size
-        return float(height[row, int(self.x + distance * math.cos(self.yaw)) % size])
 
 
 class Pilot:

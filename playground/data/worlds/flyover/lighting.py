@@ -29,11 +29,11 @@ SOFT_SHADOW = 3.0
 
 
 def height_levels(height: np.ndarray) -> tuple[np.ndarray, ...]:
-    """The height map and coarser ones, each half as wide, so that far ground does not flicker."""
+    """The height map and coarser ones, each half as wide, so that far ground does not flicker; all flattened."""
     levels = [height]
     for _ in range(LEVELS - 1):
         levels.append(_halve_heights(levels[-1]))
-    return tuple(levels)
+    return tuple(level.ravel() for level in levels)
 
 
 def colour_levels(lit: np.ndarray) -> tuple[np.ndarray, ...]:
@@ -94,7 +94,8 @@ def _halve_colours(lit: np.ndarray) -> np.ndarray:
 def _fill_direct(height: np.ndarray, azimuth: float, tangent: float, out: np.ndarray) -> None:
     """Light from one direction: cosine of the angle to the ground times a soft cast shadow.
 
-    The shadow's upper edge is carried from line to line away from the light; two rounds settle the wrapped borders.
+    The shadow's upper edge is carried from line to line away from the light; a quarter round more
+    settles the wrapped border.
     """
     size = height.shape[0]
     toward_x, toward_y = math.cos(azimuth), math.sin(azimuth)
@@ -107,7 +108,7 @@ def _fill_direct(height: np.ndarray, azimuth: float, tangent: float, out: np.nda
     line, shadow, fresh = 0, np.zeros(size), np.zeros(size)
     whole = math.floor(shift)
     part = shift - whole
-    for _ in range(2 * size):
+    for _ in range(size + size // 4):
         line = (line - step) % size
         for i in range(size):
             a, b = shadow[(i + int(whole)) % size], shadow[(i + int(whole) + 1) % size]

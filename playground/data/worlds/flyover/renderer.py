@@ -1,8 +1,8 @@
 """Draws flyover: one ray per column marches over the height map from near to far and fills the column upwards.
 
-The idea is the "voxel space" of Comanche (NovaLogic, 1992). Here every sample covers its exact share of a pixel, heights
-and colours are interpolated and come from coarser maps farther away, so slopes are smooth and the far ground does not
-flicker. Compiled with Numba, so this module is imported only when frames are drawn.
+The idea is the "voxel space" of Comanche (NovaLogic, 1992). Here every sample covers its exact share of a pixel, and
+heights and colours are interpolated and come from coarser maps farther away, so slopes are smooth and the far ground
+does not flicker. Compiled with Numba, so this module is imported only when frames are drawn.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from playground.data.worlds.flyover.atmosphere import (
     SUN,
     SUN_TANGENT,
 )
-from playground.data.worlds.flyover.compiler import inlined, kernel
+from playground.data.worlds.flyover.compiler import inlined, pixel_kernel
 from playground.data.worlds.flyover.sky import (
     SKY_STEPS,
     SKY_TOP,
@@ -35,6 +35,7 @@ from playground.data.worlds.flyover.sky import (
     fill_gradient,
     halo_at,
 )
+from playground.data.worlds.flyover.terrain import MAP
 from playground.data.worlds.flyover.view import (
     ALTITUDE,
     BANK,
@@ -62,12 +63,14 @@ from playground.data.worlds.flyover.weather import draw_weather
 
 FAR = 560.0
 NEAR = 2.0
-STEP, STEP_GROWTH = 0.9, 0.016
+STEP, STEP_GROWTH = 1.0, 0.019
 FOCAL = 0.66
 FOG_SCALE = 0.0046
 # Depth, in pixels of focal length, from which the next coarser map is used.
-LEVEL_DEPTHS = (1.25, 2.9)
+LEVEL_DEPTHS = (1.0, 2.2)
 FOG_END = 0.995
+# Share of a pixel below which samples are merged.
+FINEST = np.float32(0.34)
 # Near ground gets a fine texture up to this depth in pixels of focal length.
 DETAIL_DEPTH = 1.0
 GRAIN = 0.16
@@ -82,7 +85,7 @@ class Scene:
     """Everything of a world that a picture needs besides camera and air.
 
     Attributes:
-        heights: float32 maps, each half as wide as the one before.
+        heights: float32 maps, flattened, each half as wide as the one before.
         colours: lit uint64 (N, N) maps before a change of light.
         next_colours: the same after it; the same object when nothing changes.
         clouds: thickness of the cloud layer.
@@ -120,7 +123,8 @@ class Renderer:
         self._ends = np.array([*np.searchsorted(depths, [f * focal for f in LEVEL_DEPTHS]), len(depths)], np.int64)
         self._fog = np.empty(len(depths), np.float32)
         self._gradient = np.empty((SKY_STEPS, 3), np.float32)
-        self._column = np.empty((size, 3), np.float32)
+        self._rows = np.empty(len(depths), np.float32)
+        self._view = np.empty(VIEW_NUMBERS, np.float32)
         self._clear = np.empty((size, size), np.float32)
         self._picture = np.empty((size, size, 3), np.float32)
 
@@ -135,12 +139,12 @@ class Renderer:
             blend: 0 for ``scene.colours``, 1 for ``scene.next_colours``.
 
         Returns:
-            Float32 (size, size, 3), display units 0..1; a buffer that the next call fills again.
+            Float32 (size, size, 3), columns first, display units 0..1; a buffer that the next call fills again.
         """
         _draw(
-            scene.heights, scene.colours, scene.next_colours, blend, scene.clouds, scene.stars, scene.tiles, scene.halo,
-            scene.strata, scene.sun_azimuth, camera, air, self._depths, self._ends, self._fog, self._gradient, self._column,
-            self._clear, self._picture,
+            scene.heights, scene.colours, scene.next_colours, blend, scene.clouds, scene.stars, scene.tiles,
+            scene.halo, scene.strata, scene.sun_azimuth, camera, air, self._depths, self._ends, self._fog,
+            self._gradient, self._rows, self._view, self._clear, self._picture,
         )  # fmt: skip
         if air[RAIN] + air[SNOW] > 0:
             focal = FOCAL * self.size * camera[ZOOM]
@@ -148,23 +152,30 @@ class Renderer:
         return self._picture
 
 
-@kernel
-def to_bytes(picture: np.ndarray, out: np.ndarray) -> None:
-    """Average blocks of float32 (H, W, 3), 0..1, into a smaller or equal uint8 picture."""
-    factor = picture.shape[0] // out.shape[0]
+@pixel_kernel
+def to_bytes(picture_WHC: np.ndarray, out_HWC: np.ndarray) -> None:
+    """Average blocks of a float32 picture, 0..1, into a smaller or equally large uint8 picture."""
+    factor = picture_WHC.shape[0] // out_HWC.shape[0]
     scale = np.float32(255) / np.float32(factor * factor)
-    for row in range(out.shape[0]):
-        for column in range(out.shape[1]):
+    low, high, half = np.float32(0), np.float32(255), np.float32(0.5)
+    if factor == 1:
+        for column in range(out_HWC.shape[1]):
+            for row in range(out_HWC.shape[0]):
+                for c in range(3):
+                    value = picture_WHC[column, row, c] * scale + half
+                    out_HWC[row, column, c] = np.uint8(min(max(value, low), high))
+        return
+    for row in range(out_HWC.shape[0]):
+        for column in range(out_HWC.shape[1]):
             for c in range(3):
-                total = np.float32(0)
-                for k in range(factor * factor):
-                    total += picture[row * factor + k // factor, column * factor + k % factor, c]
-                out[row, column, c] = np.uint8(
-                    min(max(total * scale + np.float32(0.5), np.float32(0)), np.float32(255))
-                )
+                total = low
+                for i in range(factor):
+                    for j in range(factor):
+                        total += picture_WHC[column * factor + i, row * factor + j, c]
+                out_HWC[row, column, c] = np.uint8(min(max(total * scale + half, low), high))
 
 
-@kernel
+@pixel_kernel
 def _draw(
     heights: tuple[np.ndarray, ...],
     colours: tuple[np.ndarray, ...],
@@ -182,7 +193,8 @@ def _draw(
     ends: np.ndarray,
     fog: np.ndarray,
     gradient: np.ndarray,
-    column: np.ndarray,
+    rows: np.ndarray,
+    view: np.ndarray,
     clear: np.ndarray,
     picture: np.ndarray,
 ) -> None:
@@ -195,8 +207,8 @@ def _draw(
         last += fog[i] < FOG_END
     sun_x, sun_y = math.cos(sun_azimuth), math.sin(sun_azimuth)
     moon_x, moon_y = math.cos(sun_azimuth + MOON_LIGHT[0]), math.sin(sun_azimuth + MOON_LIGHT[0])
-    view = np.empty(VIEW_NUMBERS, np.float32)
     clear[:] = 0
+    picture[:] = 0
     for x in range(size):
         offset = x + 0.5 - size / 2
         side = offset / focal
@@ -213,36 +225,66 @@ def _draw(
         bright = min(0.8 * air[HALO] * halo_at(view[SUN_ALONG] / view[FLAT], halo), 1.0)
         for c in range(3):
             view[MIST + c] = air[HORIZON + c] + bright * (air[SUN + c] - air[HORIZON + c])
-        column[:] = 0
         state = (np.float32(size), np.float32(0), np.float32(0), np.float32(0), -2)
         first = 0
         for level in range(3):
             end = min(ends[level], last)
             if state[0] > 0 and first < end:
+                _project(first, end, level, heights[level], depths, view, camera, rows)
                 state = _march(
-                    first, end, level, heights[level], colours[level], next_colours[level], blend,
-                    depths, fog, view, camera, air, gradient, halo, tiles, strata, column, state,
+                    first, end, level, colours[level], next_colours[level], blend, depths, rows, fog,
+                    view, camera, air, gradient, halo, tiles, strata, picture[x], state,
                 )  # fmt: skip
             first = ends[level]
         if state[0] > 0:
-            draw_sky_column(state[0], view, camera, air, gradient, halo, clouds, column, clear[x])
-        for y in range(size):
-            for c in range(3):
-                picture[y, x, c] = column[y, c]
+            draw_sky_column(state[0], view, camera, air, gradient, halo, clouds, picture[x], clear[x])
     if air[STARS] > 0.01:
-        draw_stars(stars, air[STARS], camera[YAW], camera[BANK], size * camera[PITCH], focal, clear.T, picture)
+        draw_stars(stars, air[STARS], camera[YAW], camera[BANK], size * camera[PITCH], focal, clear, picture)
 
 
-@kernel
-def _march(
+@pixel_kernel
+def _project(
     first: int,
     end: int,
     level: int,
     height: np.ndarray,
+    depths: np.ndarray,
+    view: np.ndarray,
+    camera: np.ndarray,
+    rows: np.ndarray,
+) -> None:
+    """Row of the picture at which each sample of one ray appears; a plain loop that compilers turn into SIMD code."""
+    size = MAP >> level
+    mask = size - 1
+    scale = np.float32(1.0 / (1 << level))
+    # Far enough from zero that cutting off the fraction always rounds down.
+    base_x = np.float32((camera[X] + AWAY) * scale - 0.5)
+    base_y = np.float32((camera[Y] + AWAY) * scale - 0.5)
+    step_x, step_y = view[TOWARD_X] * scale, view[TOWARD_Y] * scale
+    horizon, focal, altitude = view[HORIZON_ROW], view[VIEW_FOCAL], np.float32(camera[ALTITUDE])
+    for i in range(first, end):
+        z = depths[i]
+        tx, ty = base_x + step_x * z, base_y + step_y * z
+        x0, y0 = int(tx), int(ty)
+        fx, fy = tx - np.float32(x0), ty - np.float32(y0)
+        xi, yi = x0 & mask, (y0 & mask) * size
+        xj, yj = (x0 + 1) & mask, ((y0 + 1) & mask) * size
+        a, b = height[np.uint64(yi + xi)], height[np.uint64(yi + xj)]
+        c, d = height[np.uint64(yj + xi)], height[np.uint64(yj + xj)]
+        low, high = a + fx * (b - a), c + fx * (d - c)
+        rows[i] = horizon - (low + fy * (high - low) - altitude) * focal / z
+
+
+@pixel_kernel
+def _march(
+    first: int,
+    end: int,
+    level: int,
     colour: np.ndarray,
     later: np.ndarray,
     blend: float,
     depths: np.ndarray,
+    rows: np.ndarray,
     fog: np.ndarray,
     view: np.ndarray,
     camera: np.ndarray,
@@ -254,49 +296,49 @@ def _march(
     column: np.ndarray,
     state: tuple[float, float, float, float, int],
 ) -> tuple[float, float, float, float, int]:
-    """Walk one ray over one map; ``state`` is the lowest free row, the last colour and the last visible sample."""
+    """Colour what one ray sees of one map; ``state`` is the lowest free row, the last colour and the last sample."""
     top, r0, g0, b0, previous = state
-    mask = height.shape[0] - 1
+    mask = colour.shape[0] - 1
     scale = np.float32(1.0 / (1 << level))
-    # Far enough from zero that cutting off the fraction always rounds down.
     base_x = np.float32((camera[X] + AWAY) * scale - 0.5)
     base_y = np.float32((camera[Y] + AWAY) * scale - 0.5)
     step_x, step_y = view[TOWARD_X] * scale, view[TOWARD_Y] * scale
     horizon, focal, altitude = view[HORIZON_ROW], view[VIEW_FOCAL], np.float32(camera[ALTITUDE])
     near = np.float32(DETAIL_DEPTH * focal)
     for i in range(first, end):
+        row = rows[i]
+        if row >= top:
+            continue
+        if row > top - FINEST:
+            # Too thin to matter: the next visible sample covers it.
+            previous = i if previous == i - 1 else previous
+            continue
         z = depths[i]
         tx, ty = base_x + step_x * z, base_y + step_y * z
         x0, y0 = int(tx), int(ty)
-        fx, fy = tx - np.float32(x0), ty - np.float32(y0)
+        kx, ky = int((tx - np.float32(x0)) * np.float32(16)), int((ty - np.float32(y0)) * np.float32(16))
         xi, yi = x0 & mask, y0 & mask
         xj, yj = (x0 + 1) & mask, (y0 + 1) & mask
-        low = height[yi, xi] + fx * (height[yi, xj] - height[yi, xi])
-        high = height[yj, xi] + fx * (height[yj, xj] - height[yj, xi])
-        up = low + fy * (high - low)
-        row = horizon - (up - altitude) * focal / z
-        if row >= top:
-            continue
-        kx, ky = int(fx * np.float32(16)), int(fy * np.float32(16))
         w11, w01, w10 = np.uint64(kx * ky), np.uint64(kx * (16 - ky)), np.uint64((16 - kx) * ky)
         w00 = np.uint64((16 - kx) * (16 - ky))
         mixed = colour[yi, xi] * w00 + colour[yi, xj] * w01 + colour[yj, xi] * w10 + colour[yj, xj] * w11
-        r1 = np.float32((mixed >> np.uint64(0)) & LANE) * BYTE
-        g1 = np.float32((mixed >> np.uint64(16)) & LANE) * BYTE
-        b1 = np.float32((mixed >> np.uint64(32)) & LANE) * BYTE
-        wet = np.float32((mixed >> np.uint64(48)) & LANE) * BYTE
+        r1 = np.float32(np.int64(mixed & LANE)) * BYTE
+        g1 = np.float32(np.int64((mixed >> np.uint64(16)) & LANE)) * BYTE
+        b1 = np.float32(np.int64((mixed >> np.uint64(32)) & LANE)) * BYTE
+        wet = np.float32(np.int64((mixed >> np.uint64(48)) & LANE)) * BYTE
         if blend > 0:
             k = np.float32(blend)
             mixed = later[yi, xi] * w00 + later[yi, xj] * w01 + later[yj, xi] * w10 + later[yj, xj] * w11
-            r1 += k * (np.float32((mixed >> np.uint64(0)) & LANE) * BYTE - r1)
-            g1 += k * (np.float32((mixed >> np.uint64(16)) & LANE) * BYTE - g1)
-            b1 += k * (np.float32((mixed >> np.uint64(32)) & LANE) * BYTE - b1)
+            r1 += k * (np.float32(np.int64(mixed & LANE)) * BYTE - r1)
+            g1 += k * (np.float32(np.int64((mixed >> np.uint64(16)) & LANE)) * BYTE - g1)
+            b1 += k * (np.float32(np.int64((mixed >> np.uint64(32)) & LANE)) * BYTE - b1)
         if wet > np.float32(0.04):
+            above = (row - horizon) * z / focal
             r1, g1, b1 = _water(
-                tx / scale, ty / scale, z, wet, altitude - up, view, camera, air, gradient, halo, tiles, r1, g1, b1
+                tx / scale, ty / scale, z, wet, above, view, camera, air, gradient, halo, tiles, r1, g1, b1
             )
         elif z < near:
-            grain = np.float32(1) + _grain(tx / scale, ty / scale, tiles) * (1 - z / near)
+            grain = np.float32(1) + _grain(tx / scale, ty / scale, tiles) * (np.float32(1) - z / near)
             r1, g1, b1 = r1 * grain, g1 * grain, b1 * grain
         f = fog[i]
         r1, g1, b1 = r1 + f * (view[MIST] - r1), g1 + f * (view[MIST + 1] - g1), b1 + f * (view[MIST + 2] - b1)
@@ -304,9 +346,8 @@ def _march(
             r0, g0, b0 = r1, g1, b1
         previous = i
         if strata.shape[0] and top - row > 1.5:
-            _fill_wall(
-                column, top, row, r0, g0, b0, r1, g1, b1, strata, altitude + horizon * z / focal, z / focal, 1 - f
-            )
+            level_0, per_row = altitude + horizon * z / focal, z / focal
+            _fill_wall(column, top, row, r0, g0, b0, r1, g1, b1, strata, level_0, per_row, np.float32(1) - f)
         else:
             _fill(column, top, row, r0, g0, b0, r1, g1, b1)
         r0, g0, b0 = r1, g1, b1
@@ -352,25 +393,26 @@ def _water(
     b: float,
 ) -> tuple[float, float, float]:
     """Mix the reflected sky into the colour of water: Schlick's Fresnel term, waves that calm with distance, glint."""
+    one, up_close = np.float32(1), np.float32(1) / (np.float32(1) + np.float32(0.012) * z)
     drift = np.float32(0.22 * camera[CLOCK])
-    far = np.float32(1) / (np.float32(1) + np.float32(0.012) * z)
-    wave = _tile(x * np.float32(0.55) + drift, y * np.float32(0.55), tiles[1])
-    wave += _tile(x * np.float32(0.31), y * np.float32(0.31) + drift, tiles[1])
+    wave = np.float32(1.5) * _tile(x * np.float32(0.5) + drift, y * np.float32(0.4) + np.float32(0.4) * drift, tiles[1])
     tangent = max(above / (z * view[FLAT]), np.float32(0.01))
-    sine = tangent / math.sqrt(1 + tangent * tangent)
-    mirror = np.float32(0.04) + np.float32(0.72) * (1 - sine) ** 4
-    up = max(tangent * (1 + np.float32(1.1) * wave * far), np.float32(0.0)) + np.float32(0.08) * wave * wave * far
+    rest = one - tangent / math.sqrt(one + tangent * tangent)
+    mirror = wet * (np.float32(0.04) + np.float32(0.72) * rest * rest * rest * rest)
+    up = max(tangent * (one + np.float32(1.1) * wave * up_close), np.float32(0))
+    up += np.float32(0.08) * wave * wave * up_close
     k = int(min(up * np.float32((SKY_STEPS - 1) / SKY_TOP), np.float32(SKY_STEPS - 1)))
-    share = wet * mirror
-    along = (view[SUN_ALONG] / view[FLAT] + up * view[SUN_RISE]) / math.sqrt(1 + up * up)
-    glint = air[GLINT] * wet * (air[HALO] * halo_at(along, halo))
-    along = (view[MOON_ALONG] / view[FLAT] + up * view[MOON_RISE]) / math.sqrt(1 + up * up)
-    glint += air[GLINT] * wet * air[MOON] * np.float32(0.6) * halo_at(along, halo)
-    glint *= np.float32(0.75) + np.float32(0.6) * wave
-    glint = min(max(glint, np.float32(0)), np.float32(0.9))
-    shade = 1 + np.float32(0.1) * wave * far
+    shade = one + np.float32(0.1) * wave * up_close
     r, g, b = r * shade, g * shade, b * shade
-    r, g, b = r + share * (gradient[k, 0] - r), g + share * (gradient[k, 1] - g), b + share * (gradient[k, 2] - b)
+    r, g, b = r + mirror * (gradient[k, 0] - r), g + mirror * (gradient[k, 1] - g), b + mirror * (gradient[k, 2] - b)
+    moon = air[MOON] > air[HALO]
+    along, rise = (view[MOON_ALONG], view[MOON_RISE]) if moon else (view[SUN_ALONG], view[SUN_RISE])
+    if along < np.float32(0.4) * view[FLAT]:
+        return r, g, b
+    power = np.float32(0.6) * air[MOON] if moon else air[HALO]
+    glint = halo_at((along / view[FLAT] + up * rise) / math.sqrt(one + up * up), halo)
+    glint *= power * air[GLINT] * wet * (np.float32(0.75) + np.float32(0.6) * wave)
+    glint = min(max(glint, np.float32(0)), np.float32(0.9))
     return r + glint * (air[SUN] - r), g + glint * (air[SUN + 1] - g), b + glint * (air[SUN + 2] - b)
 
 

@@ -22,7 +22,7 @@ from playground.data.worlds.flyover.atmosphere import (
     SUN,
     ZENITH,
 )
-from playground.data.worlds.flyover.compiler import inlined, kernel
+from playground.data.worlds.flyover.compiler import inlined, kernel, pixel_kernel
 from playground.data.worlds.flyover.noise import fractal, noise_table, smoothstep
 from playground.data.worlds.flyover.view import (
     CLOCK,
@@ -48,6 +48,8 @@ SKY_STEPS = 128
 SKY_TOP = 1.28
 HALO_STEPS = 256
 SUN_COSINE, MOON_COSINE = 0.9988, 0.9993
+# Columns farther than this (cosine) from sun and moon show no disc.
+NEAR_DISC = 0.75
 CLOUD_START = 0.015
 CLOUD_AWAY = 4096.0
 
@@ -84,7 +86,7 @@ def _fill_clouds(table: np.ndarray, out: np.ndarray) -> None:
             out[row, column] = fractal(u + bend, v - bend, 5, 6, 80, table)
 
 
-@kernel
+@pixel_kernel
 def fill_gradient(air: np.ndarray, gradient: np.ndarray) -> None:
     """Sky colour by height above the horizon, display units 0..1, into float32 (SKY_STEPS, 3)."""
     for k in range(SKY_STEPS):
@@ -113,7 +115,7 @@ def _cloud(x: float, y: float, clouds: np.ndarray) -> float:
     return low + fy * (high - low)
 
 
-@kernel
+@pixel_kernel
 def draw_sky_column(
     bottom: float,
     view: np.ndarray,
@@ -138,44 +140,73 @@ def draw_sky_column(
         column_HC: float32 (H, 3), 0..1, is added to.
         clear_H: float32 (H,), receives how much of a star shines through.
     """
-    flat, focal, one = view[FLAT], view[VIEW_FOCAL], np.float32(1)
-    to_step = np.float32((SKY_STEPS - 1) / SKY_TOP)
+    one, half = np.float32(1), np.float32(0.5)
+    # All but the discs of sun and moon is soft: every second row is computed, the one between is the mean.
+    r, g, b, clear = _soft_sky(0, view, camera, air, gradient, halo, clouds)
+    next_r, next_g, next_b, next_clear = r, g, b, clear
+    discs = view[SUN_ALONG] > view[FLAT] * NEAR_DISC or view[MOON_ALONG] > view[FLAT] * NEAR_DISC
     for y in range(min(int(math.ceil(bottom)), clear_H.shape[0])):
         share = min(bottom - np.float32(y), one)
-        rise = max((view[HORIZON_ROW] - np.float32(y) - np.float32(0.5)) / focal, np.float32(0))
-        k = min(rise / flat * to_step, np.float32(SKY_STEPS - 1.01))
-        k0 = int(k)
-        k -= np.float32(k0)
-        r = gradient[k0, 0] + k * (gradient[k0 + 1, 0] - gradient[k0, 0])
-        g = gradient[k0, 1] + k * (gradient[k0 + 1, 1] - gradient[k0, 1])
-        b = gradient[k0, 2] + k * (gradient[k0 + 1, 2] - gradient[k0, 2])
-        length = one / math.sqrt(flat * flat + rise * rise)
-        bright = _lights(rise, length, view, air, halo)
-        r, g, b = r + bright * (air[SUN] - r), g + bright * (air[SUN + 1] - g), b + bright * (air[SUN + 2] - b)
-        cover, sunny = _clouds(rise / flat, view, camera, air, clouds)
-        lift = np.float32(0.35) * bright
-        r += cover * (air[CLOUD_SHADE] + sunny * (air[CLOUD] - air[CLOUD_SHADE]) + lift - r)
-        g += cover * (air[CLOUD_SHADE + 1] + sunny * (air[CLOUD + 1] - air[CLOUD_SHADE + 1]) + lift - g)
-        b += cover * (air[CLOUD_SHADE + 2] + sunny * (air[CLOUD + 2] - air[CLOUD_SHADE + 2]) + lift - b)
-        column_HC[y, 0] += share * r
-        column_HC[y, 1] += share * g
-        column_HC[y, 2] += share * b
-        clear_H[y] = (one - bright) * (one - cover) * share
+        if y % 2:
+            next_r, next_g, next_b, next_clear = _soft_sky(y + 1, view, camera, air, gradient, halo, clouds)
+            r, g, b, clear = half * (r + next_r), half * (g + next_g), half * (b + next_b), half * (clear + next_clear)
+        else:
+            r, g, b, clear = next_r, next_g, next_b, next_clear
+        shown_r, shown_g, shown_b, shown = r, g, b, clear
+        if discs:
+            rise = (view[HORIZON_ROW] - np.float32(y) - half) / view[VIEW_FOCAL]
+            disc = _disc(rise, one / math.sqrt(view[FLAT] * view[FLAT] + rise * rise), view, air) * min(2 * clear, one)
+            shown_r, shown_g = r + disc * (air[SUN] - r), g + disc * (air[SUN + 1] - g)
+            shown_b = b + disc * (air[SUN + 2] - b)
+            shown = clear * (one - disc)
+        column_HC[y, 0] += share * shown_r
+        column_HC[y, 1] += share * shown_g
+        column_HC[y, 2] += share * shown_b
+        clear_H[y] = shown * share
 
 
 @inlined
-def _lights(rise: float, length: float, view: np.ndarray, air: np.ndarray, halo: np.ndarray) -> float:
-    """Share of the sun's or moon's colour at one pixel: disc and halo."""
+def _soft_sky(
+    y: int,
+    view: np.ndarray,
+    camera: np.ndarray,
+    air: np.ndarray,
+    gradient: np.ndarray,
+    halo: np.ndarray,
+    clouds: np.ndarray,
+) -> tuple[float, float, float, float]:
+    """Colour of one pixel of the sky without discs, and how much of a star shines through."""
+    flat, one = view[FLAT], np.float32(1)
+    rise = max((view[HORIZON_ROW] - np.float32(y) - np.float32(0.5)) / view[VIEW_FOCAL], np.float32(0))
+    tangent = rise / flat
+    k = min(tangent * np.float32((SKY_STEPS - 1) / SKY_TOP), np.float32(SKY_STEPS - 1.01))
+    k0 = int(k)
+    k -= np.float32(k0)
+    r = gradient[k0, 0] + k * (gradient[k0 + 1, 0] - gradient[k0, 0])
+    g = gradient[k0, 1] + k * (gradient[k0 + 1, 1] - gradient[k0, 1])
+    b = gradient[k0, 2] + k * (gradient[k0 + 1, 2] - gradient[k0, 2])
+    length = one / math.sqrt(flat * flat + rise * rise)
     bright = np.float32(0)
     if air[HALO] > 0:
-        cosine = (view[SUN_ALONG] + rise * view[SUN_RISE]) * length
-        bright += air[HALO] * halo_at(cosine, halo)
-        bright += air[DISC] * smoothstep(SUN_COSINE - 0.0005, SUN_COSINE + 0.0005, cosine)
+        bright += air[HALO] * halo_at((view[SUN_ALONG] + rise * view[SUN_RISE]) * length, halo)
     if air[MOON] > 0:
-        cosine = (view[MOON_ALONG] + rise * view[MOON_RISE]) * length
-        bright += air[MOON] * np.float32(0.28) * halo_at(cosine, halo)
-        bright += air[MOON] * smoothstep(MOON_COSINE - 0.0004, MOON_COSINE + 0.0004, cosine)
-    return min(bright, np.float32(1))
+        bright += air[MOON] * np.float32(0.28) * halo_at((view[MOON_ALONG] + rise * view[MOON_RISE]) * length, halo)
+    bright = min(bright, one)
+    r, g, b = r + bright * (air[SUN] - r), g + bright * (air[SUN + 1] - g), b + bright * (air[SUN + 2] - b)
+    cover, sunny = _clouds(tangent, view, camera, air, clouds)
+    lift = np.float32(0.35) * bright
+    r += cover * (air[CLOUD_SHADE] + sunny * (air[CLOUD] - air[CLOUD_SHADE]) + lift - r)
+    g += cover * (air[CLOUD_SHADE + 1] + sunny * (air[CLOUD + 1] - air[CLOUD_SHADE + 1]) + lift - g)
+    b += cover * (air[CLOUD_SHADE + 2] + sunny * (air[CLOUD + 2] - air[CLOUD_SHADE + 2]) + lift - b)
+    return r, g, b, (one - bright) * (one - cover)
+
+
+@inlined
+def _disc(rise: float, length: float, view: np.ndarray, air: np.ndarray) -> float:
+    """Share of one pixel that the sun or the moon covers."""
+    sun = smoothstep(SUN_COSINE - 0.0005, SUN_COSINE + 0.0005, (view[SUN_ALONG] + rise * view[SUN_RISE]) * length)
+    moon = smoothstep(MOON_COSINE - 0.0004, MOON_COSINE + 0.0004, (view[MOON_ALONG] + rise * view[MOON_RISE]) * length)
+    return np.float32(air[DISC] * sun + air[MOON] * moon)
 
 
 @inlined
@@ -198,7 +229,7 @@ def _clouds(
     return cover, min(max(sunny, np.float32(0)), np.float32(1))
 
 
-@kernel
+@pixel_kernel
 def draw_stars(
     stars: np.ndarray,
     strength: float,
@@ -206,11 +237,11 @@ def draw_stars(
     bank: float,
     horizon: float,
     focal: float,
-    clear_HW: np.ndarray,
-    picture_HWC: np.ndarray,
+    clear_WH: np.ndarray,
+    picture_WHC: np.ndarray,
 ) -> None:
     """Add the stars in view, each spread over the four nearest pixels so that it glides when the camera turns."""
-    height, width = clear_HW.shape
+    width, height = clear_WH.shape
     for s in range(stars.shape[0]):
         angle = stars[s, STAR_AZIMUTH] - yaw
         ahead = math.cos(angle)
@@ -225,8 +256,8 @@ def draw_stars(
         power = strength * (0.25 + 0.75 * stars[s, STAR_POWER]) * 1.3
         for corner in range(4):
             i, j = x0 + corner % 2, y0 + corner // 2
-            weight = (1 - abs(x - i)) * (1 - abs(y - j)) * power * clear_HW[j, i]
+            weight = (1 - abs(x - i)) * (1 - abs(y - j)) * power * clear_WH[i, j]
             warm = stars[s, STAR_WARMTH]
-            picture_HWC[j, i, 0] += weight * (0.75 + 0.25 * warm)
-            picture_HWC[j, i, 1] += weight * 0.9
-            picture_HWC[j, i, 2] += weight * (1.0 - 0.2 * warm)
+            picture_WHC[i, j, 0] += weight * (0.75 + 0.25 * warm)
+            picture_WHC[i, j, 1] += weight * 0.9
+            picture_WHC[i, j, 2] += weight * (1.0 - 0.2 * warm)

@@ -22,9 +22,11 @@ from playground.data.worlds.flyover.biomes import (
     Biome,
 )
 from playground.data.worlds.flyover.compiler import kernel
-from playground.data.worlds.flyover.noise import crowns, eroded, fractal, noise_table, ridges, smoothstep
+from playground.data.worlds.flyover.noise import crowns, eroded, fractal, fractal_map, noise_table, ridges, smoothstep
 
 MAP = 512
+# The shape is computed on a coarser grid and interpolated; colours and trees are as fine as the map.
+COARSE = 2
 CROWN_CELLS = 128
 
 
@@ -49,13 +51,18 @@ def build_terrain(biome_index: int, seed: int) -> Terrain:
     """Make the world of a biome and a seed."""
     biome = BIOMES[biome_index]
     table = noise_table(np.random.default_rng([seed, biome_index, 11]))
-    height = np.empty((MAP, MAP), np.float32)
-    _fill_heights(biome.shape, biome.relief, table, height)
-    ground = height.copy()
+    coarse = np.empty((MAP // COARSE, MAP // COARSE), np.float32)
+    _fill_heights(biome.shape, biome.relief, table, coarse)
+    ground = _enlarge(coarse)
+    height = ground.copy()
     albedo = np.empty((MAP, MAP, 3), np.uint8)
     water, glow = np.zeros((MAP, MAP), np.uint8), np.zeros((MAP, MAP), np.uint8)
     colours = np.array([biome.rock, biome.shallow, biome.deep, *biome.trees], np.float32) / 255
-    _fill_surface(ground, table, biome.ramp_table(), colours, _numbers(biome), height, albedo, water, glow)
+    patches = _enlarge(fractal_map(MAP // COARSE, 12, 4, 50, table))
+    woods = _enlarge(fractal_map(MAP // COARSE, 7, 3, 60, table))
+    _fill_surface(
+        ground, patches, woods, table, biome.ramp_table(), colours, _numbers(biome), height, albedo, water, glow
+    )
     return Terrain(height, albedo, water, glow)
 
 
@@ -80,6 +87,26 @@ def _fill_heights(shape: int, relief: float, table: np.ndarray, height: np.ndarr
 
 
 @kernel
+def _enlarge(coarse: np.ndarray) -> np.ndarray:
+    """Double a repeating map with Catmull-Rom weights, which keep the given points and round the ones between."""
+    size = coarse.shape[0]
+    wide = np.empty((size, 2 * size), np.float32)
+    for row in range(size):
+        for i in range(size):
+            a, b = coarse[row, i - 1], coarse[row, i]
+            c, d = coarse[row, (i + 1) % size], coarse[row, (i + 2) % size]
+            wide[row, 2 * i], wide[row, 2 * i + 1] = b, 0.5625 * (b + c) - 0.0625 * (a + d)
+    out = np.empty((2 * size, 2 * size), np.float32)
+    for row in range(size):
+        down, below = (row + 1) % size, (row + 2) % size
+        for i in range(2 * size):
+            out[2 * row, i] = wide[row, i]
+            edge = 0.0625 * (wide[row - 1, i] + wide[below, i])
+            out[2 * row + 1, i] = 0.5625 * (wide[row, i] + wide[down, i]) - edge
+    return out
+
+
+@kernel
 def _shape(shape: int, u: float, v: float, table: np.ndarray) -> float:
     if shape == MOUNTAINS:
         return _mountains(u, v, table)
@@ -89,7 +116,7 @@ def _shape(shape: int, u: float, v: float, table: np.ndarray) -> float:
         return _islands(u, v, table)
     if shape == CANYON:
         return _canyon(u, v, table)
-    if shape == HILLS or shape == KARST:
+    if shape in (HILLS, KARST):
         return _hills(shape == KARST, u, v, table)
     if shape == SPIRES:
         return _spires(u, v, table)
@@ -167,6 +194,8 @@ def _volcano(u: float, v: float, table: np.ndarray) -> float:
 @kernel
 def _fill_surface(
     ground: np.ndarray,
+    patches: np.ndarray,
+    woods: np.ndarray,
     table: np.ndarray,
     ramp: np.ndarray,
     colours: np.ndarray,
@@ -185,7 +214,7 @@ def _fill_surface(
                 height[row, column] = numbers[1]
                 water[row, column] = int(255 * (1 - shine))
             else:
-                rise, shine = _paint_ground(row, column, ground, table, ramp, colours, numbers, colour)
+                rise, shine = _paint_ground(row, column, ground, patches, woods, table, ramp, colours, numbers, colour)
                 height[row, column] = ground[row, column] + rise
             glow[row, column] = int(255 * shine)
             for c in range(3):
@@ -223,6 +252,8 @@ def _paint_ground(
     row: int,
     column: int,
     ground: np.ndarray,
+    patches: np.ndarray,
+    woods: np.ndarray,
     table: np.ndarray,
     ramp: np.ndarray,
     colours: np.ndarray,
@@ -236,7 +267,7 @@ def _paint_ground(
     dx = ground[row, (column + 1) % size] - ground[row, column - 1]
     dy = ground[(row + 1) % size, column] - ground[row - 1, column]
     slope = 0.5 * math.sqrt(dx * dx + dy * dy)
-    patch = fractal(u, v, 12, 4, 50, table)
+    patch = patches[row, column]
     fraction = (here - numbers[1]) / (numbers[0] - numbers[1])
     entry = int(255 * min(max(fraction + 0.06 * patch * min(12 * fraction, 1.0), 0.0), 1.0))
     rock = smoothstep(numbers[2], numbers[3], slope + 0.25 * patch)
@@ -248,7 +279,7 @@ def _paint_ground(
         land = ramp[entry, c] * (1 - rock) + colours[0, c] * rock
         colour[c] = land * shade * bands * (1 - snow) + snow * (0.95 + 0.02 * c)
     rise, shine = 0.0, 0.0
-    wooded = smoothstep(-0.04, 0.05, numbers[4] - 0.5 + 0.9 * fractal(u, v, 7, 3, 60, table))
+    wooded = smoothstep(-0.04, 0.05, numbers[4] - 0.5 + 0.9 * woods[row, column])
     wooded *= (1 - rock) * (1 - snow) * smoothstep(0.02, 0.05, fraction)
     wooded *= 1 - smoothstep(numbers[5] - 0.05, numbers[5] + 0.05, fraction + 0.1 * patch)
     if wooded > 0.05 and numbers[4] > 0:

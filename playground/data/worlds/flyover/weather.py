@@ -11,7 +11,7 @@ import math
 import numpy as np
 
 from playground.data.worlds.flyover.atmosphere import CLOUD, RAIN, SNOW
-from playground.data.worlds.flyover.compiler import kernel
+from playground.data.worlds.flyover.compiler import pixel_kernel
 from playground.data.worlds.flyover.view import ALTITUDE, BANK, CLOCK, PITCH, YAW, X, Y
 
 DROPS = 260
@@ -27,7 +27,7 @@ def particle_list(rng: np.random.Generator) -> np.ndarray:
     return rng.random((FLAKES, 3))
 
 
-@kernel
+@pixel_kernel
 def draw_weather(
     particles: np.ndarray,
     camera: np.ndarray,
@@ -36,7 +36,7 @@ def draw_weather(
     air: np.ndarray,
     picture: np.ndarray,
 ) -> None:
-    """Add rain or snow to a picture, float32 (H, W, 3); ``before`` is the camera one frame earlier."""
+    """Add rain or snow to a picture, float32 (W, H, 3); ``before`` is the camera one frame earlier."""
     snowing = air[SNOW] > air[RAIN]
     amount = air[SNOW] if snowing else air[RAIN]
     count = int((FLAKES if snowing else DROPS) * amount)
@@ -71,7 +71,7 @@ def draw_weather(
         _streak(picture, column, row, end, start_row, 0.34 * fade, air)
 
 
-@kernel
+@pixel_kernel
 def _streak(picture: np.ndarray, x0: float, y0: float, x1: float, y1: float, strength: float, air: np.ndarray) -> None:
     length = max(abs(x1 - x0), abs(y1 - y0))
     steps = int(min(length, 40.0)) + 1
@@ -80,7 +80,7 @@ def _streak(picture: np.ndarray, x0: float, y0: float, x1: float, y1: float, str
         _dot(picture, x0 + t * (x1 - x0) - 0.5, y0 + t * (y1 - y0) - 0.5, strength * (1 - t) * 1.3, air)
 
 
-@kernel
+@pixel_kernel
 def _dot(picture: np.ndarray, x: float, y: float, strength: float, air: np.ndarray) -> None:
     size = picture.shape[0]
     i, j = math.floor(x), math.floor(y)
@@ -89,10 +89,10 @@ def _dot(picture: np.ndarray, x: float, y: float, strength: float, air: np.ndarr
         if 0 <= column < size and 0 <= row < size:
             weight = min((1 - abs(x - column)) * (1 - abs(y - row)) * strength, 1.0)
             for c in range(3):
-                picture[row, column, c] += weight * (min(air[CLOUD + c] * 1.1 + 0.12, 1.0) - picture[row, column, c])
+                picture[column, row, c] += weight * (min(air[CLOUD + c] * 1.1 + 0.12, 1.0) - picture[column, row, c])
 
 
-@kernel
+@pixel_kernel
 def _flake(picture: np.ndarray, x: float, y: float, radius: float, strength: float, air: np.ndarray) -> None:
     size, reach = picture.shape[0], int(radius) + 1
     for row in range(max(int(y) - reach, 0), min(int(y) + reach + 1, size)):
@@ -100,4 +100,4 @@ def _flake(picture: np.ndarray, x: float, y: float, radius: float, strength: flo
             gap = math.sqrt((column + 0.5 - x) ** 2 + (row + 0.5 - y) ** 2)
             weight = strength * min(max(radius + 0.5 - gap, 0.0), 1.0)
             for c in range(3):
-                picture[row, column, c] += weight * (min(air[CLOUD + c] * 1.15 + 0.14, 1.0) - picture[row, column, c])
+                picture[column, row, c] += weight * (min(air[CLOUD + c] * 1.15 + 0.14, 1.0) - picture[column, row, c])

@@ -1,0 +1,149 @@
+"""Flyover: obeys its keys, says exactly what it shows, and gives the same bytes in any company."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import numpy as np
+import pytest
+
+from playground.core.errors import PlaygroundError
+from playground.data.worlds.flyover import FlyoverCollector
+from playground.data.worlds.flyover.atmosphere import TIMES, WEATHERS, air_vector
+from playground.data.worlds.flyover.biomes import BIOMES
+from playground.data.worlds.flyover.captions import all_captions, all_paraphrases, caption_id
+from playground.data.worlds.flyover.collector import SPLIT_WORLDS
+from playground.data.worlds.flyover.flight import ACTIONS, CEILING, CLEARANCE, Flight, Pilot
+from playground.data.worlds.flyover.view import BANK, PITCH
+
+
+@pytest.mark.parametrize(
+    ("size", "split", "options", "message"),
+    [
+        (48, "train", {}, "48 px are not available.*64, 128"),
+        (64, "trian", {}, "no split 'trian'.*'train'"),
+        (64, "train", {"biome": "alpine"}, "no option 'biome'"),
+    ],
+)
+def test_bad_input_is_named(size: int, split: str, options: dict[str, Any], message: str) -> None:
+    with pytest.raises(PlaygroundError, match=message):
+        FlyoverCollector(size, split, options)
+
+
+def test_splits_share_no_world() -> None:
+    ranges = sorted(SPLIT_WORLDS.values())
+    assert all(before[1] <= after[0] for before, after in zip(ranges, ranges[1:], strict=False))
+
+
+def test_captions_name_every_state_once() -> None:
+    captions, paraphrases = all_captions(), all_paraphrases()
+    assert len(BIOMES) >= 8
+    assert len(set(captions)) == len(captions) == len(BIOMES) * len(TIMES) * len(WEATHERS)
+    assert captions[caption_id(5, 1, 2)] == "flying over red rock canyons at dusk, rain"
+    assert len(paraphrases) == len(captions)
+    for caption, texts in zip(captions, paraphrases, strict=True):
+        assert len({caption, *texts}) >= 4
+        assert all(text == text.lower() and len(text) <= 80 for text in (caption, *texts))
+
+
+def test_every_state_of_the_air_differs() -> None:
+    vectors = [air_vector(0, time, weather) for time in range(3) for weather in range(4)]
+    assert all(np.abs(a - b).max() > 0.05 for a, b in itertools.combinations(vectors, 2))
+
+
+def test_keys_show_within_two_frames() -> None:
+    flat = np.zeros((64, 64), np.float32)
+    views = {}
+    for action in ("noop", "left", "right", "climb", "dive"):
+        flight = Flight(5, 5, 40, 1.0, 2.0)
+        for _ in range(2):
+            flight.step(action, flat)
+        views[action] = flight.camera(), flight.yaw, flight.altitude
+    assert views["left"][1] < views["noop"][1] - 0.04 < views["right"][1] - 0.08
+    assert views["left"][0][BANK] > 0.1
+    assert views["right"][0][BANK] < -0.1
+    assert views["dive"][2] < views["noop"][2] - 1 < views["climb"][2] - 2
+    assert views["dive"][0][PITCH] < views["noop"][0][PITCH] - 0.04 < views["climb"][0][PITCH] - 0.08
+
+
+def test_speed_follows_its_keys_and_stays() -> None:
+    flat, flight = np.zeros((64, 64), np.float32), Flight(5, 5, 40, 0.0, 1.5)
+    flight.step("faster", flat)
+    faster = flight.speed
+    flight.step("noop", flat)
+    assert flight.speed == faster > 1.6
+    flight.step("slower", flat)
+    assert flight.speed == pytest.approx(1.5)
+
+
+def test_the_plane_never_touches_the_ground_and_never_leaves(rng: np.random.Generator) -> None:
+    rows = np.arange(128)
+    height = (30 + 30 * np.sin(rows / 128 * 6 * np.pi)[:, None] * np.ones(128)).astype(np.float32)
+    flight, gaps = Flight(0, 0, 80, 1.3, 2.5), []
+    for t in range(600):
+        flight.step("dive" if t < 300 else "climb", height)
+        gaps.append(flight.altitude - height[int(flight.y) % 128, int(flight.x) % 128])
+    assert min(gaps) >= 3.9
+    assert max(gaps) < CLEARANCE + CEILING + 75
+
+
+def test_the_pilot_presses_every_key_often(rng: np.random.Generator) -> None:
+    flat, flight, pilot = np.zeros((64, 64), np.float32), Flight(0, 0, 30, 0.0, 1.5), Pilot(rng)
+    pressed = []
+    for _ in range(6000):
+        pressed.append(pilot.act(flight, flight.altitude))
+        flight.step(pressed[-1], flat)
+    shares = {action: pressed.count(action) / len(pressed) for action in ACTIONS}
+    assert min(shares.values()) > 0.03, shares
+
+
+@pytest.fixture(scope="module")
+def numba() -> None:
+    """Skip without the compiler."""
+    pytest.importorskip("numba")
+
+
+def play(first: int, streams: int, frames: int, size: int = 64) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """Frames, actions and captions over time."""
+    batches = FlyoverCollector(size, "train", {}).rollout(7, first, streams, frames)
+    return [(batch.frames_SHWC.copy(), batch.actions_S, batch.captions_S) for batch in batches]
+
+
+@pytest.mark.usefixtures("numba")
+def test_a_stream_is_the_same_in_any_company() -> None:
+    whole, first, second = play(0, 4, 12), play(0, 2, 12), play(2, 2, 12)
+    for t, (a, b, c) in enumerate(zip(whole, first, second, strict=True)):
+        for together, left, right in zip(a, b, c, strict=True):
+            assert np.array_equal(together, np.concatenate([left, right])), f"frame {t} differs"
+
+
+@pytest.mark.usefixtures("numba")
+def test_small_pictures_are_large_ones_averaged() -> None:
+    small, large = play(0, 1, 3, 64)[-1][0], play(0, 1, 3, 128)[-1][0]
+    halved = large.reshape(1, 64, 2, 64, 2, 3).mean((2, 4))
+    assert np.abs(halved - small).max() <= 1.5
+
+
+@pytest.mark.usefixtures("numba")
+def test_a_change_is_smooth_and_the_caption_turns_when_it_starts() -> None:
+    from playground.data.worlds.flyover.collector import CHANGE_FRAMES, _Player
+    from playground.data.worlds.flyover.stage import Stage
+
+    player = _Player(Stage(128), [0, 10], seed=1, stream=0)
+    player._events = [3]
+    pictures, captions = [], []
+    for _ in range(4 + CHANGE_FRAMES):
+        picture = np.empty((128, 128, 3), np.uint8)
+        player.draw(picture)
+        captions.append(player.caption)
+        pictures.append(picture.astype(float))
+        # Hold the plane where it is: what differs is the light.
+        place = player._flight.x, player._flight.y, player._flight.altitude, player._flight.yaw
+        player.step()
+        player._flight.x, player._flight.y, player._flight.altitude, player._flight.yaw = place
+    assert captions[2] != captions[3]
+    assert len(set(captions[3:])) == 1
+    steps = [np.abs(b - a).mean() for a, b in itertools.pairwise(pictures)]
+    whole = np.abs(pictures[-1] - pictures[0]).mean()
+    assert max(steps) < 0.5 * whole + 8
