@@ -22,13 +22,13 @@ from tests.tiny_world import FRAME_SIZE, make_tiny_world, tiny_actions
 
 def noise_clips(folder: Path, split: str, seed: int, source: str = "coinrun") -> Path:
     """Three episodes of 24 frames of scrolling noise, at the tiny world's frame size."""
-    info = DatasetInfo(source=source, size=FRAME_SIZE, fps=15.0, action_names=["stay"], split=split)
+    info = DatasetInfo(source=source, size=FRAME_SIZE, fps=15.0, action_names=["stay"], split=split, captions=["noise"])
     rng = np.random.default_rng(seed)
     with ClipWriter(folder, info, shard_frames=72) as writer:
         for episode in range(3):
             frame = rng.integers(0, 256, (FRAME_SIZE, FRAME_SIZE, 3)).astype(np.uint8)
             for t in range(24):
-                writer.append(np.roll(frame, t, axis=1), action=0, truncated=t == 23, episode=episode)
+                writer.append(np.roll(frame, t, axis=1), action=0, truncated=t == 23, episode=episode, caption=0)
     return folder
 
 
@@ -61,7 +61,7 @@ def run_folder(tmp_path_factory: pytest.TempPathFactory, clips: dict[str, Path])
 
 @pytest.mark.parametrize("head", ["shortcut", "maskgit"])
 def test_a_bundle_is_measured_by_its_folder(head: str, clips: dict[str, Path], tmp_path: Path) -> None:
-    folder = make_tiny_world(tmp_path / head, head=head, latent_actions=True)
+    folder = make_tiny_world(tmp_path / head, head=head, texts=head == "shortcut", latent_actions=True)
     data = [clips["test"], noise_clips(tmp_path / "other", "test", 5, source="other")]
     numbers = evaluate_world(folder, data, tmp_path / "out", frames=64, progress=False)
     assert numbers["clips_evaluated"] == 4
