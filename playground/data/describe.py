@@ -38,17 +38,19 @@ def describe(folder: Path | str) -> str:
 
 
 def histogram(names: Sequence[str], counts: np.ndarray) -> list[str]:
-    """One line a name with its share and a bar, most frequent first; many names end in a line for the rest."""
+    """One line a name that occurs with its share and a bar, most frequent first; then one line for the rest."""
     total, most = max(1, int(counts.sum())), max(1, int(counts.max(initial=0)))
-    order = np.argsort(-counts, kind="stable").tolist()
+    order = [index for index in np.argsort(-counts, kind="stable").tolist() if counts[index]]
     width = max((len(names[index]) for index in order[:MAX_BARS]), default=0)
     lines = []
     for index in order[:MAX_BARS]:
         bar = "#" * round(BAR_WIDTH * counts[index] / most)
         lines.append(f"  {names[index]:<{width}}  {100 * counts[index] / total:5.1f} %  {bar}".rstrip())
-    if len(order) > MAX_BARS:
-        rest = counts[order[MAX_BARS:]]
-        lines.append(f"  and {len(rest)} more, {100 * rest.sum() / total:.1f} % together")
+    rest, unused = order[MAX_BARS:], len(names) - len(order)
+    if rest:
+        lines.append(f"  and {len(rest)} more, {100 * counts[rest].sum() / total:.1f} % together")
+    if unused:
+        lines.append(f"  and {unused} that do not occur")
     return lines
 
 

@@ -184,7 +184,8 @@ def test_describe_counts_captions_and_changes(tmp_path: Path) -> None:
 
 
 def test_a_histogram_of_many_names_ends_in_the_rest() -> None:
-    lines = histogram([f"n{index:02d}" for index in range(30)], np.arange(30, 0, -1))
+    lines = histogram([f"n{index:02d}" for index in range(32)], np.append(np.arange(30, 0, -1), [0, 0]))
     assert lines[0].split() == ["n00", "6.5", "%", "#" * 24]
-    assert len(lines) == 25
-    assert lines[-1] == f"  and 6 more, {100 * 21 / 465:.1f} % together"
+    assert len(lines) == 26
+    assert lines[-2:] == [f"  and 6 more, {100 * 21 / 465:.1f} % together", "  and 2 that do not occur"]
+    assert histogram([], np.zeros(0, int)) == []
