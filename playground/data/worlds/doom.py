@@ -32,6 +32,11 @@ SIZES = (64, 128, 256)
 SCENARIOS = ("explore", "take-cover")
 SPLIT_SEEDS = {"train": (0, 1_000_000), "val": (1_000_000, 1_100_000), "test": (1_100_000, 1_200_000)}
 EPISODE_FRAMES = (250, 501)
+# The maps are dark: frames are brightened with this exponent.
+GAMMA = 0.68
+BRIGHTER = (255 * (np.arange(256) / 255) ** GAMMA + 0.5).astype(np.uint8)
+# A walker that came no farther than STUCK_UNITS in STUCK_FRAMES is caught somewhere: the episode is cut.
+STUCK_FRAMES, STUCK_UNITS = 80, 48.0
 
 
 @COLLECTORS.register("doom")
@@ -40,7 +45,7 @@ class DoomCollector:
 
     The reward is 1 for each enemy shot and 0.1 for each item in ``explore``, and 1 a tic in ``take-cover``. An
     episode ends (terminated) at the exit of a map or with the player's death, and is cut (truncated) after 250 to 500
-    frames.
+    frames or when the walker is stuck.
 
     Options:
         scenario: ``"explore"`` (default) or ``"take-cover"``, the hall of fireballs of the World Models study.
@@ -128,12 +133,12 @@ class _Player:
         if self._ended:
             self._start()
         picture, depth, labels = self._game.view()
-        frame = np.asarray(Image.fromarray(picture).reduce(SIDE // self._size))
+        frame = BRIGHTER[np.asarray(Image.fromarray(picture).reduce(SIDE // self._size))]
         caption = self._caption(frame, labels)
         action = NAMES.index(self._choose(depth, labels))
         reward, terminated = self._game.act(action)
         self._left -= 1
-        truncated = not terminated and self._left <= 0
+        truncated = not terminated and (self._left <= 0 or self._stuck())
         self._ended = terminated or truncated
         return frame, action, reward, terminated, truncated, caption
 
@@ -142,6 +147,14 @@ class _Player:
         self._game.start(self._map, int(self._rng.integers(*self._seeds)), self._rng, anywhere=self._anywhere())
         self._walker.reset()
         self._left = int(self._rng.integers(*EPISODE_FRAMES))
+        self._mark, self._since = self._game.position(), 0
+
+    def _stuck(self) -> bool:
+        place = self._game.position()
+        self._since += 1
+        if np.hypot(place[0] - self._mark[0], place[1] - self._mark[1]) > STUCK_UNITS:
+            self._mark, self._since = place, 0
+        return self._since >= STUCK_FRAMES
 
     def _anywhere(self) -> bool:
         return True
@@ -160,6 +173,9 @@ class _CoverPlayer(_Player):
     """A player of Take Cover: mortal, at the start of the hall."""
 
     def _anywhere(self) -> bool:
+        return False
+
+    def _stuck(self) -> bool:
         return False
 
     def _choose(self, depth_HW: np.ndarray, labels: list[Any]) -> str:

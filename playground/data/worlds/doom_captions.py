@@ -36,7 +36,8 @@ COVER_PARAPHRASES = (
 )
 SOLDIERS = ("Zombieman", "ShotgunGuy", "ChaingunGuy", "WolfensteinSS")
 ITEM_KINDS = ("Health", "Armor", "Ammo", "Weapon", "Key", "Powerup")
-DIM = 42.0
+# Mean of a frame, 0..255, below which it is called dim.
+DIM = 62.0
 # Sides of a label's box below which a thing is too small to be noticed, in pixels of 256.
 SMALL, SMALL_ITEM = 12, 10
 

@@ -90,6 +90,11 @@ class DoomGame:
         reward = self._game.make_action(self._pressed[action], TICS)
         return float(reward), bool(self._game.is_episode_finished())
 
+    def position(self) -> tuple[float, float]:
+        """Where the player stands, in map units."""
+        variable = self._vizdoom.GameVariable
+        return tuple(self._game.get_game_variable(name) for name in (variable.POSITION_X, variable.POSITION_Y))
+
     def _command(self, text: str) -> None:
         self._game.send_game_command(text)
 
@@ -114,7 +119,8 @@ class DoomGame:
         game.set_mode(vizdoom.Mode.PLAYER)
         game.set_window_visible(False)
         game.set_sound_enabled(False)
-        game.add_game_args("-nosound +sv_infiniteammo 1")
+        # Messages in the middle of the screen, such as those of secrets, are not switched off with the others.
+        game.add_game_args("-nosound +sv_infiniteammo 1 +con_midtime 0 +cl_showsecretmessage 0")
         game.set_screen_resolution(vizdoom.ScreenResolution.RES_320X256)
         game.set_screen_format(vizdoom.ScreenFormat.RGB24)
         for shown in ("hud", "crosshair", "messages", "screen_flashes"):

@@ -1,0 +1,93 @@
+"""Crafter: the same bytes for a seed in every grouping, exact captions, new worlds for every split."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from playground.core.errors import PlaygroundError
+from playground.data.worlds import StepBatch
+from playground.data.worlds.crafter import SPLIT_WORLDS, CrafterCollector
+from playground.data.worlds.crafter_captions import caption_id
+
+
+def play(size: int, first: int, streams: int, frames: int) -> list[StepBatch]:
+    """A rollout of the train split, with frames that stay."""
+    batches = CrafterCollector(size, "train", {}).rollout(3, first, streams, frames)
+    return [StepBatch(b.frames_SHWC.copy(), *(getattr(b, n) for n in FIELDS)) for b in batches]
+
+
+FIELDS = ("actions_S", "rewards_S", "terminated_S", "truncated_S", "captions_S")
+
+
+@pytest.fixture(scope="module")
+def pair() -> list[StepBatch]:
+    """Two streams side by side."""
+    pytest.importorskip("crafter", reason="the package crafter is not installed")
+    return play(64, 0, 2, 120)
+
+
+@pytest.mark.parametrize(
+    ("size", "split", "options", "message"),
+    [
+        (96, "train", {}, "96 px are not available.*64, 128"),
+        (64, "trian", {}, "no split 'trian'.*'train'"),
+        (64, "train", {"night": "no"}, "no option 'night'"),
+    ],
+)
+def test_bad_options_are_named(size: int, split: str, options: dict[str, Any], message: str) -> None:
+    with pytest.raises(PlaygroundError, match=message):
+        CrafterCollector(size, split, options)
+
+
+def test_splits_share_no_world() -> None:
+    ranges = sorted(SPLIT_WORLDS.values())
+    assert all(before[1] <= after[0] for before, after in zip(ranges, ranges[1:], strict=False))
+
+
+def test_captions_say_time_place_and_neighbour() -> None:
+    captions = CrafterCollector(64, "train", {}).captions
+    assert captions[caption_id(1.0, {"grass": 81}, {"Player"})] == "green meadows by day"
+    assert captions[caption_id(0.1, {"grass": 50, "tree": 31}, {"Zombie", "Cow"})] == "a forest with a zombie at night"
+    assert captions[caption_id(0.5, {"path": 40, "stone": 41}, {"Skeleton"})] == "a cave with a skeleton at dusk"
+
+
+def test_every_caption_has_other_wordings() -> None:
+    collector = CrafterCollector(64, "train", {})
+    assert len(collector.captions) == len(set(collector.captions)) == len(collector.paraphrases)
+    for caption, others in zip(collector.captions, collector.paraphrases, strict=True):
+        assert len({caption, *others}) == 4
+        assert all(text == text.lower() and len(text) <= 80 and "  " not in text for text in (caption, *others))
+
+
+def test_a_stream_is_the_same_alone(pair: list[StepBatch]) -> None:
+    for alone, beside in zip(play(64, 1, 1, 120), pair, strict=True):
+        assert np.array_equal(alone.frames_SHWC[0], beside.frames_SHWC[1])
+        assert all(getattr(alone, name)[0] == getattr(beside, name)[1] for name in FIELDS)
+
+
+def test_large_frames_show_the_same_play(pair: list[StepBatch]) -> None:
+    large = play(128, 0, 1, 20)
+    for big, small in zip(large, pair, strict=False):
+        assert big.actions_S[0] == small.actions_S[0]
+        halved = big.frames_SHWC[0].reshape(64, 2, 64, 2, 3).mean((1, 3))
+        assert np.abs(halved - small.frames_SHWC[0]).mean() < 2
+
+
+def test_the_play_moves_and_is_lit(pair: list[StepBatch]) -> None:
+    frames = np.stack([b.frames_SHWC for b in pair]).astype(np.int16)
+    assert (np.abs(np.diff(frames, axis=0)).mean((2, 3, 4)) > 0.5).mean() > 0.6
+    assert frames.mean((2, 3, 4)).min() > 25
+    assert {int(a) for b in pair for a in b.actions_S} >= {1, 2, 3, 4}
+
+
+@pytest.mark.usefixtures("pair")
+def test_nothing_global_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    before = np.random.get_state()[1].copy()  # noqa: NPY002 - this is what must not change
+    play(64, 5, 1, 3)
+    assert np.array_equal(before, np.random.get_state()[1])  # noqa: NPY002
+    assert not list(tmp_path.iterdir())

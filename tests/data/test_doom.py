@@ -1,0 +1,128 @@
+"""Doom: the same bytes for a seed in every grouping, held-out maps, exact captions, eyes off the wall, no traces."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from playground.core.errors import PlaygroundError
+from playground.data.worlds import StepBatch
+from playground.data.worlds.doom import SPLIT_SEEDS, DoomCollector
+from playground.data.worlds.doom_captions import caption_id, cover_caption_id, place_of, split_maps
+from playground.data.worlds.doom_walker import NEAR, Walker, ahead
+
+FIELDS = ("actions_S", "rewards_S", "terminated_S", "truncated_S", "captions_S")
+
+
+@pytest.fixture(scope="module")
+def game() -> None:
+    """Skip without the package."""
+    pytest.importorskip("vizdoom", reason="the package vizdoom is not installed")
+
+
+def play(size: int, first: int, streams: int, frames: int, **options: str) -> list[StepBatch]:
+    """A rollout of the train split."""
+    return list(DoomCollector(size, "train", options).rollout(2, first, streams, frames))
+
+
+@pytest.mark.parametrize(
+    ("size", "split", "options", "message"),
+    [
+        (96, "train", {}, "96 px are not available.*64, 128"),
+        (64, "trian", {}, "no split 'trian'.*'train'"),
+        (64, "train", {"scenaro": "explore"}, "no option 'scenaro'.*'scenario'"),
+        (64, "train", {"scenario": "explode"}, "explore or take-cover"),
+    ],
+)
+def test_bad_options_are_named(size: int, split: str, options: dict[str, Any], message: str) -> None:
+    with pytest.raises(PlaygroundError, match=message):
+        DoomCollector(size, split, options)
+
+
+def test_splits_share_neither_maps_nor_seeds() -> None:
+    maps = [{name for names in split_maps(split).values() for name in names} for split in ("train", "val", "test")]
+    assert all(maps)
+    assert sum(map(len, maps)) == len(set.union(*maps)) == 68
+    ranges = sorted(SPLIT_SEEDS.values())
+    assert all(before[1] <= after[0] for before, after in zip(ranges, ranges[1:], strict=False))
+
+
+def test_captions_say_place_light_and_sight() -> None:
+    captions = DoomCollector(64, "train", {}).captions
+    soldier = [("Zombieman", "Monster", 40), ("Clip", "Ammo", 20)]
+    assert captions[caption_id("map02", 90.0, soldier)] == "walking through a techno base, a soldier ahead"
+    assert captions[caption_id("e3m1", 20.0, [])] == "walking through a dim hellish castle"
+    assert captions[caption_id("map01", 90.0, [("DoomImp", "Monster", 3)])] == "walking through a maze of rooms"
+    assert "fireballs" in captions[cover_caption_id([("DoomImpBall", "Projectile", 9)])]
+    assert {place_of(name) for names in split_maps("train").values() for name in names} == {0, 1, 2, 3}
+
+
+def test_every_caption_has_other_wordings() -> None:
+    collector = DoomCollector(64, "train", {})
+    assert len(collector.captions) == len(set(collector.captions)) == len(collector.paraphrases)
+    for caption, others in zip(collector.captions, collector.paraphrases, strict=True):
+        assert len({caption, *others}) == 4
+        assert all(text == text.lower() and len(text) <= 80 and "  " not in text for text in (caption, *others))
+
+
+def test_the_walker_turns_to_the_freer_side_until_the_way_is_clear() -> None:
+    walker = Walker(np.random.default_rng(4))
+    depth = np.full((256, 256), 3, np.uint8)
+    depth[:, :80] = 60
+    turns = [walker.explore(depth, None) for _ in range(4)]
+    assert set(turns[1:]) == {"left"}
+    free = [walker.explore(np.full((256, 256), 60, np.uint8), None) for _ in range(400)]
+    assert 0.3 < free.count("forward") / 400 < 0.6
+
+
+@pytest.mark.usefixtures("game")
+def test_streams_repeat_alone_and_leave_no_trace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    environment = dict(os.environ)
+    pair, alone = play(64, 0, 2, 150), play(64, 1, 1, 150)
+    for one, both in zip(alone, pair, strict=True):
+        assert np.array_equal(one.frames_SHWC[0], both.frames_SHWC[1])
+        assert all(getattr(one, name)[0] == getattr(both, name)[1] for name in FIELDS)
+    frames = np.stack([b.frames_SHWC for b in pair]).astype(np.int16)
+    assert (np.abs(np.diff(frames, axis=0)).mean((2, 3, 4)) > 0.5).mean() > 0.7
+    assert not list(tmp_path.iterdir())
+    assert Path.cwd() == tmp_path
+    assert dict(os.environ) == environment
+
+
+@pytest.mark.usefixtures("game")
+def test_few_frames_face_a_wall() -> None:
+    near = []
+    for stream in range(2):
+        player = DoomCollector(64, "train", {})._open(5, stream)
+        view = player._game.view
+        monkey = []
+        player._game.view = lambda view=view, seen=monkey: seen.append(view()) or seen[-1]
+        for _ in range(400):
+            player.step()
+            near.append(ahead(monkey.pop()[1]) < NEAR)
+        player.close()
+    assert np.mean(near) < 0.30
+
+
+@pytest.mark.usefixtures("game")
+def test_take_cover_only_steps_aside() -> None:
+    batches = play(64, 0, 1, 60, scenario="take-cover")
+    names = DoomCollector(64, "train", {}).action_names
+    assert {names[int(b.actions_S[0])] for b in batches} <= {"strafe-left", "strafe-right", "noop"}
+    assert all(int(b.captions_S[0]) >= 32 for b in batches)
+
+
+@pytest.mark.usefixtures("game")
+def test_stopping_early_ends_the_game(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr("tempfile.tempdir", None)
+    rollout = DoomCollector(64, "train", {}).rollout(0, 0, 1, 100)
+    next(rollout)
+    assert list(tmp_path.glob("playground-doom-*"))
+    rollout.close()
+    assert not list(tmp_path.iterdir())
