@@ -54,8 +54,8 @@ class CaptionedCollector(CounterCollector):
 
 
 @pytest.fixture(autouse=True)
-def quick_encoder(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Spelling instead of meaning, and an empty place for shipped files unless a test wants the true one."""
+def quick_encoder(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Spelling instead of meaning: the same shape, without seconds of loading."""
     monkeypatch.setitem(TEXT_ENCODERS._classes, captions.ENCODER, HashedEncoder)
 
 
