@@ -45,7 +45,7 @@ def test_every_game_is_described() -> None:
         assert collector.action_names == DIRECTIONS + ([game.key] if game.key else [])
         assert len({game.caption, *game.paraphrases}) == 4
         assert all(text == text.lower() and len(text) <= 80 for text in (game.caption, *game.paraphrases))
-        assert sum(game.chances) == pytest.approx(1, abs=0.02)
+        assert sum(game.chances) == pytest.approx(1)
 
 
 @pytest.mark.usefixtures("simulator")

@@ -13,7 +13,7 @@ from playground.data.worlds.procgen_batch import BatchPolicy, ProcgenBatch
 
 DIRECTIONS = ["left-down", "left", "left-up", "down", "noop", "up", "right-down", "right", "right-up"]
 # Order of the chances: as DIRECTIONS, then the action key where the game has one.
-FLY = (0.07, 0.10, 0.07, 0.10, 0.08, 0.10, 0.07, 0.13, 0.07)
+FLY = (0.09, 0.13, 0.09, 0.12, 0.10, 0.12, 0.09, 0.17, 0.09)
 PLATFORM = (0.01, 0.19, 0.16, 0.01, 0.08, 0.08, 0.01, 0.25, 0.21)
 FORWARD = (0.02, 0.18, 0.05, 0.06, 0.10, 0.32, 0.02, 0.20, 0.05)
 SIDEWAYS = (0.02, 0.33, 0.02, 0.02, 0.20, 0.03, 0.02, 0.34, 0.02)
@@ -136,15 +136,6 @@ GAMES = {
         ),
         time_limit=500,
     ),
-    "miner": Game(
-        WALK,
-        "a miner digs through earth full of boulders and diamonds",
-        (
-            "digging tunnels in brown dirt with rocks and gems",
-            "collecting diamonds underground below falling boulders",
-            "a mining game in soil with stones and jewels",
-        ),
-    ),
     "ninja": Game(
         PLATFORM,
         "a platform game: a ninja jumps over ledges and avoids bombs",
@@ -233,10 +224,9 @@ class _StickyPolicy:
 
 def _play(game: Game, rng: np.random.Generator, frames: int) -> np.ndarray:
     """Actions (frames,) of one player."""
-    chances = np.array(game.chances) / sum(game.chances)
     actions: list[int] = []
     while len(actions) < frames:
         if game.key and rng.random() < game.key_chance:
             actions += [len(DIRECTIONS)] * int(rng.integers(*KEY_HOLD))
-        actions += [int(rng.choice(len(DIRECTIONS), p=chances))] * int(rng.integers(*HOLD))
+        actions += [int(rng.choice(len(DIRECTIONS), p=game.chances))] * int(rng.integers(*HOLD))
     return np.array(actions[:frames])
