@@ -56,7 +56,7 @@ _CLOUDS = {
 _LIGHTS = {
     DAY: ((1.55, 1.44, 1.24), (0.27, 0.34, 0.44)),
     DUSK: ((2.2, 1.12, 0.5), (0.32, 0.27, 0.37)),
-    NIGHT: ((0.22, 0.28, 0.46), (0.05, 0.07, 0.135)),
+    NIGHT: ((0.26, 0.33, 0.52), (0.07, 0.095, 0.17)),
 }
 # How much of the sky's colour a biome's tint may take over, and how bright the sky is there.
 _BRIGHTNESS = {DAY: 1.0, DUSK: 0.72, NIGHT: 0.3}
@@ -88,7 +88,7 @@ def air_vector(biome_index: int, time: int, weather: int, cover: float = 0.4) ->
     air[LIGHT : LIGHT + 3], air[AMBIENT : AMBIENT + 3] = _LIGHTS[time]
     air[LIGHT_DAY + time] = 1
     air[SUN_TANGENT] = {DAY: DAY_SUN[1], DUSK: 0.11, NIGHT: -0.5}[time]
-    air[MOON_TANGENT] = MOON_LIGHT[1] if time == NIGHT else -0.4
+    air[MOON_TANGENT] = 0.38 if time == NIGHT else -0.4
     air[DISC] = float(time != NIGHT)
     air[HALO] = {DAY: 0.5, DUSK: 1.0, NIGHT: 0.0}[time]
     air[MOON] = air[STARS] = float(time == NIGHT)
@@ -111,7 +111,7 @@ def _overcast(air: np.ndarray, time: int, weather: int) -> None:
     air[LIGHT : LIGHT + 3] *= sunlight
     # Under clouds the light comes from the whole sky and has the colour of the clouds.
     whole = air[AMBIENT : AMBIENT + 3]
-    air[AMBIENT : AMBIENT + 3] = skylight * (0.5 * whole + 0.5 * whole.mean()) * (1.25 if weather != RAINY else 1.1)
+    air[AMBIENT : AMBIENT + 3] = skylight * (0.5 * whole + 0.5 * whole.mean()) * (1.4)
     air[DISC] *= 0.25 if weather == FOGGY else 0.0
     air[HALO] *= 0.5 if weather == FOGGY else 0.15
     air[MOON] *= 0.3 if weather == FOGGY else 0.0

@@ -20,7 +20,7 @@ from playground.data.worlds.flyover.atmosphere import (
     SNOW_COVER,
     WETNESS,
 )
-from playground.data.worlds.flyover.compiler import kernel
+from playground.data.worlds.flyover.compiler import kernel, pixel_kernel
 from playground.data.worlds.flyover.noise import smoothstep
 from playground.data.worlds.flyover.terrain import Terrain
 
@@ -152,7 +152,7 @@ def _fill_openness(height: np.ndarray, out: np.ndarray) -> None:
             out[row, column] = int(255 * min(max(0.78 + 0.055 * above, 0.35), 1.0))
 
 
-@kernel
+@pixel_kernel
 def _fill_lit(
     height: np.ndarray,
     albedo: np.ndarray,

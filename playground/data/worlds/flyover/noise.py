@@ -10,7 +10,7 @@ import math
 
 import numpy as np
 
-from playground.data.worlds.flyover.compiler import inlined, kernel
+from playground.data.worlds.flyover.compiler import inlined, kernel, pixel_kernel
 
 TABLE = 256
 
@@ -59,7 +59,7 @@ def gradient_noise(x: float, y: float, period: int, salt: int, table: np.ndarray
     return value, slope_x + dux * (uy * k + vb - va), slope_y + duy * (ux * k + vc - va)
 
 
-@kernel
+@pixel_kernel
 def fractal(u: float, v: float, period: int, octaves: int, salt: int, table: np.ndarray) -> float:
     """Sum of ``octaves`` noises, each twice as fine and half as strong; about -1..1."""
     total, strength = 0.0, 1.0
@@ -70,7 +70,7 @@ def fractal(u: float, v: float, period: int, octaves: int, salt: int, table: np.
     return total
 
 
-@kernel
+@pixel_kernel
 def ridges(u: float, v: float, period: int, octaves: int, salt: int, table: np.ndarray) -> float:
     """Ridged multifractal after Musgrave (Texturing and Modeling, 1994): sharp crests, smooth valleys; about 0..1."""
     total, strength, weight = 0.0, 0.5, 1.0
@@ -84,7 +84,7 @@ def ridges(u: float, v: float, period: int, octaves: int, salt: int, table: np.n
     return total
 
 
-@kernel
+@pixel_kernel
 def eroded(u: float, v: float, period: int, octaves: int, salt: int, table: np.ndarray) -> float:
     """Fractal sum whose detail fades on slopes (I. Quilez, "Value noise derivatives", 2008), so it looks weathered."""
     total, strength, slope_x, slope_y = 0.0, 1.0, 0.0, 0.0
@@ -98,7 +98,7 @@ def eroded(u: float, v: float, period: int, octaves: int, salt: int, table: np.n
     return total
 
 
-@kernel
+@pixel_kernel
 def crowns(u: float, v: float, cells: int, table: np.ndarray) -> tuple[float, float]:
     """Round bumps, one in each cell: height 0..1 of the tallest here and a number 0..1 that belongs to that bump."""
     x, y = u * cells, v * cells

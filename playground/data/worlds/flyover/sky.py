@@ -22,7 +22,7 @@ from playground.data.worlds.flyover.atmosphere import (
     SUN,
     ZENITH,
 )
-from playground.data.worlds.flyover.compiler import inlined, kernel, pixel_kernel
+from playground.data.worlds.flyover.compiler import inlined, pixel_kernel
 from playground.data.worlds.flyover.noise import fractal, noise_table, smoothstep
 from playground.data.worlds.flyover.view import (
     CLOCK,
@@ -76,7 +76,7 @@ def star_list(rng: np.random.Generator) -> np.ndarray:
     return np.stack([azimuth, tangent, rng.random(NUM_STARS) ** 3, rng.random(NUM_STARS)], 1).astype(np.float32)
 
 
-@kernel
+@pixel_kernel
 def _fill_clouds(table: np.ndarray, out: np.ndarray) -> None:
     size = out.shape[0]
     for row in range(size):
@@ -116,53 +116,79 @@ def _cloud(x: float, y: float, clouds: np.ndarray) -> float:
 
 
 @pixel_kernel
-def draw_sky_column(
-    bottom: float,
-    view: np.ndarray,
+def fill_sky(
+    tops_W: np.ndarray,
+    views: np.ndarray,
     camera: np.ndarray,
     air: np.ndarray,
     gradient: np.ndarray,
     halo: np.ndarray,
     clouds: np.ndarray,
-    column_HC: np.ndarray,
-    clear_H: np.ndarray,
+    sky: np.ndarray,
 ) -> None:
-    """Add the sky above ``bottom`` (in pixels from the top) to one column of the picture.
+    """Compute the sky without discs at every second column and row; all of it is soft.
 
     Args:
-        bottom: where the land begins; the pixel that it crosses gets its share of sky.
-        view: float32 (VIEW_NUMBERS,), the ray of the column.
+        tops_W: row at which the land begins in each column.
+        views: float32 (W + 1, VIEW_NUMBERS), the rays of the columns and of one more.
         camera: float64 (CAMERA_NUMBERS,).
         air: the vector of ``atmosphere``.
         gradient: what ``fill_gradient`` filled.
         halo: ``halo_table()``.
         clouds: ``cloud_map()``.
+        sky: float32 (W / 2 + 1, H / 2 + 1, 4), receives colour and how much of a star shines through, where needed.
+    """
+    last = tops_W.shape[0] - 1
+    for i in range(sky.shape[0]):
+        x = 2 * i
+        bottom = max(tops_W[min(x, last)], tops_W[max(x - 1, 0)], tops_W[min(x + 1, last)])
+        if bottom <= 0:
+            continue
+        view = views[x]
+        for j in range(min(int(bottom) // 2 + 2, sky.shape[1])):
+            r, g, b, clear = _soft_sky(2 * j, view, camera, air, gradient, halo, clouds)
+            sky[i, j, 0], sky[i, j, 1], sky[i, j, 2], sky[i, j, 3] = r, g, b, clear
+
+
+@pixel_kernel
+def draw_sky_column(
+    x: int,
+    bottom: float,
+    view: np.ndarray,
+    air: np.ndarray,
+    sky: np.ndarray,
+    column_HC: np.ndarray,
+    clear_H: np.ndarray,
+) -> None:
+    """Add the sky above ``bottom`` to column ``x`` of the picture.
+
+    Args:
+        x: number of the column.
+        bottom: where the land begins; the pixel that it crosses gets its share of sky.
+        view: float32 (VIEW_NUMBERS,), the ray of the column.
+        air: the vector of ``atmosphere``.
+        sky: what ``fill_sky`` filled.
         column_HC: float32 (H, 3), 0..1, is added to.
         clear_H: float32 (H,), receives how much of a star shines through.
     """
-    one, half = np.float32(1), np.float32(0.5)
-    # All but the discs of sun and moon is soft: every second row is computed, the one between is the mean.
-    r, g, b, clear = _soft_sky(0, view, camera, air, gradient, halo, clouds)
-    next_r, next_g, next_b, next_clear = r, g, b, clear
+    one, quarter = np.float32(1), np.float32(0.25)
     discs = view[SUN_ALONG] > view[FLAT] * NEAR_DISC or view[MOON_ALONG] > view[FLAT] * NEAR_DISC
+    i0, i1 = x // 2, (x + 1) // 2
     for y in range(min(int(math.ceil(bottom)), clear_H.shape[0])):
-        share = min(bottom - np.float32(y), one)
-        if y % 2:
-            next_r, next_g, next_b, next_clear = _soft_sky(y + 1, view, camera, air, gradient, halo, clouds)
-            r, g, b, clear = half * (r + next_r), half * (g + next_g), half * (b + next_b), half * (clear + next_clear)
-        else:
-            r, g, b, clear = next_r, next_g, next_b, next_clear
-        shown_r, shown_g, shown_b, shown = r, g, b, clear
+        share, j0, j1 = min(bottom - np.float32(y), one), y // 2, (y + 1) // 2
+        r = quarter * (sky[i0, j0, 0] + sky[i1, j0, 0] + sky[i0, j1, 0] + sky[i1, j1, 0])
+        g = quarter * (sky[i0, j0, 1] + sky[i1, j0, 1] + sky[i0, j1, 1] + sky[i1, j1, 1])
+        b = quarter * (sky[i0, j0, 2] + sky[i1, j0, 2] + sky[i0, j1, 2] + sky[i1, j1, 2])
+        clear = quarter * (sky[i0, j0, 3] + sky[i1, j0, 3] + sky[i0, j1, 3] + sky[i1, j1, 3])
         if discs:
-            rise = (view[HORIZON_ROW] - np.float32(y) - half) / view[VIEW_FOCAL]
+            rise = (view[HORIZON_ROW] - np.float32(y) - np.float32(0.5)) / view[VIEW_FOCAL]
             disc = _disc(rise, one / math.sqrt(view[FLAT] * view[FLAT] + rise * rise), view, air) * min(2 * clear, one)
-            shown_r, shown_g = r + disc * (air[SUN] - r), g + disc * (air[SUN + 1] - g)
-            shown_b = b + disc * (air[SUN + 2] - b)
-            shown = clear * (one - disc)
-        column_HC[y, 0] += share * shown_r
-        column_HC[y, 1] += share * shown_g
-        column_HC[y, 2] += share * shown_b
-        clear_H[y] = shown * share
+            r, g, b = r + disc * (air[SUN] - r), g + disc * (air[SUN + 1] - g), b + disc * (air[SUN + 2] - b)
+            clear *= one - disc
+        column_HC[y, 0] += share * r
+        column_HC[y, 1] += share * g
+        column_HC[y, 2] += share * b
+        clear_H[y] = clear * share
 
 
 @inlined

@@ -10,9 +10,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from playground.data.worlds.flyover.biomes import BIOMES
+from playground.data.worlds.flyover.ground import TILE
 from playground.data.worlds.flyover.lighting import bake, height_levels, light_maps
 from playground.data.worlds.flyover.noise import fractal_map, noise_table
-from playground.data.worlds.flyover.renderer import TILE, Renderer, Scene, to_bytes
+from playground.data.worlds.flyover.renderer import Renderer, Scene, to_bytes
 from playground.data.worlds.flyover.sky import cloud_map, halo_table, star_list
 from playground.data.worlds.flyover.terrain import Terrain, build_terrain
 from playground.data.worlds.flyover.weather import particle_list

@@ -21,7 +21,7 @@ from playground.data.worlds.flyover.biomes import (
     SPIRES,
     Biome,
 )
-from playground.data.worlds.flyover.compiler import kernel
+from playground.data.worlds.flyover.compiler import kernel, pixel_kernel
 from playground.data.worlds.flyover.noise import crowns, eroded, fractal, fractal_map, noise_table, ridges, smoothstep
 
 MAP = 512
@@ -60,8 +60,9 @@ def build_terrain(biome_index: int, seed: int) -> Terrain:
     colours = np.array([biome.rock, biome.shallow, biome.deep, *biome.trees], np.float32) / 255
     patches = _enlarge(fractal_map(MAP // COARSE, 12, 4, 50, table))
     woods = _enlarge(fractal_map(MAP // COARSE, 7, 3, 60, table))
+    numbers, colour = _numbers(biome), np.empty(3, np.float32)
     _fill_surface(
-        ground, patches, woods, table, biome.ramp_table(), colours, _numbers(biome), height, albedo, water, glow
+        ground, patches, woods, table, biome.ramp_table(), colours, numbers, colour, height, albedo, water, glow
     )
     return Terrain(height, albedo, water, glow)
 
@@ -74,7 +75,7 @@ def _numbers(biome: Biome) -> np.ndarray:
     )
 
 
-@kernel
+@pixel_kernel
 def _fill_heights(shape: int, relief: float, table: np.ndarray, height: np.ndarray) -> None:
     size = height.shape[0]
     for row in range(size):
@@ -106,7 +107,7 @@ def _enlarge(coarse: np.ndarray) -> np.ndarray:
     return out
 
 
-@kernel
+@pixel_kernel
 def _shape(shape: int, u: float, v: float, table: np.ndarray) -> float:
     if shape == MOUNTAINS:
         return _mountains(u, v, table)
@@ -123,14 +124,14 @@ def _shape(shape: int, u: float, v: float, table: np.ndarray) -> float:
     return _volcano(u, v, table)
 
 
-@kernel
+@pixel_kernel
 def _mountains(u: float, v: float, table: np.ndarray) -> float:
     massif = smoothstep(-0.45, 0.5, fractal(u, v, 3, 2, 1, table))
     crest = ridges(u, v, 4, 7, 5, table)
     return 0.13 + 0.14 * eroded(u, v, 6, 7, 15, table) + 0.16 * crest * crest + 0.72 * massif * crest
 
 
-@kernel
+@pixel_kernel
 def _dunes(u: float, v: float, table: np.ndarray) -> float:
     base = fractal(u, v, 3, 3, 1, table)
     # Long windward side, short steep lee side.
@@ -142,7 +143,7 @@ def _dunes(u: float, v: float, table: np.ndarray) -> float:
     return 0.22 + 0.2 * base + dune * (0.06 + 0.16 * tall) + 0.55 * rocks
 
 
-@kernel
+@pixel_kernel
 def _islands(u: float, v: float, table: np.ndarray) -> float:
     land = fractal(u, v, 4, 6, 1, table) + 0.5 * fractal(u, v, 9, 3, 11, table) - 0.12
     inland = smoothstep(0.02, 0.7, land)
@@ -150,7 +151,7 @@ def _islands(u: float, v: float, table: np.ndarray) -> float:
     return shore + inland * (0.34 + 0.55 * ridges(u, v, 7, 6, 21, table) * inland)
 
 
-@kernel
+@pixel_kernel
 def _canyon(u: float, v: float, table: np.ndarray) -> float:
     gorge = abs(fractal(u, v, 3, 4, 1, table))
     side = smoothstep(0.03, 0.42, gorge)
@@ -161,7 +162,7 @@ def _canyon(u: float, v: float, table: np.ndarray) -> float:
     return 0.05 + 0.9 * terrace + 0.05 * level / 5 + 0.02 * fractal(u, v, 24, 3, 31, table)
 
 
-@kernel
+@pixel_kernel
 def _hills(karst: bool, u: float, v: float, table: np.ndarray) -> float:
     rolling = 0.42 + 0.42 * eroded(u, v, 5, 6, 1, table)
     river = abs(fractal(u, v, 2, 4, 21, table))
@@ -172,7 +173,7 @@ def _hills(karst: bool, u: float, v: float, table: np.ndarray) -> float:
     return 0.06 + (rolling - 0.06) * valley + 0.04 * valley * ridges(u, v, 12, 4, 31, table)
 
 
-@kernel
+@pixel_kernel
 def _spires(u: float, v: float, table: np.ndarray) -> float:
     base = 0.2 + 0.26 * eroded(u, v, 4, 6, 1, table)
     dome, kind = crowns(u, v, 12, table)
@@ -180,7 +181,7 @@ def _spires(u: float, v: float, table: np.ndarray) -> float:
     return base + spire * (0.28 + 0.5 * kind) + 0.12 * ridges(u, v, 6, 5, 21, table)
 
 
-@kernel
+@pixel_kernel
 def _volcano(u: float, v: float, table: np.ndarray) -> float:
     crest = ridges(u, v, 5, 7, 1, table)
     flow = abs(fractal(u, v, 3, 4, 11, table))
@@ -191,7 +192,7 @@ def _volcano(u: float, v: float, table: np.ndarray) -> float:
     return 0.04 + 0.34 * smoothstep(0.02, 0.5, flow) + 0.24 * crest * smoothstep(0.03, 0.3, flow) + 0.55 * cone
 
 
-@kernel
+@pixel_kernel
 def _fill_surface(
     ground: np.ndarray,
     patches: np.ndarray,
@@ -200,13 +201,13 @@ def _fill_surface(
     ramp: np.ndarray,
     colours: np.ndarray,
     numbers: np.ndarray,
+    colour: np.ndarray,
     height: np.ndarray,
     albedo: np.ndarray,
     water: np.ndarray,
     glow: np.ndarray,
 ) -> None:
     size = ground.shape[0]
-    colour = np.empty(3, np.float32)
     for row in range(size):
         for column in range(size):
             if ground[row, column] <= numbers[1]:
@@ -221,7 +222,7 @@ def _fill_surface(
                 albedo[row, column, c] = int(255 * min(max(colour[c], 0.0), 1.0))
 
 
-@kernel
+@pixel_kernel
 def _paint_water(
     row: int,
     column: int,
@@ -247,7 +248,7 @@ def _paint_water(
     return 1.0
 
 
-@kernel
+@pixel_kernel
 def _paint_ground(
     row: int,
     column: int,
