@@ -53,6 +53,8 @@ AWAY = 2048.0
 TILE = 128
 BYTE = np.float32(1 / 65280)
 LANE = np.uint64(0xFFFF)
+# Share of water from which a sample is drawn as water.
+WET = np.float32(0.04)
 
 
 @pixel_kernel
@@ -111,45 +113,27 @@ def colour_ray(
 ) -> tuple[float, float, float, float, int]:
     """Colour what one ray sees of one map; ``state`` is the lowest free row, the last colour and the last sample."""
     top, r0, g0, b0, previous = state
-    mask = colour.shape[0] - 1
-    scale = np.float32(1.0 / (1 << level))
-    base_x = np.float32((camera[X] + AWAY) * scale - 0.5)
-    base_y = np.float32((camera[Y] + AWAY) * scale - 0.5)
-    step_x, step_y = view[TOWARD_X] * scale, view[TOWARD_Y] * scale
+    mask, scale, k = colour.shape[0] - 1, np.float32(1.0 / (1 << level)), np.float32(blend)
+    base_x, base_y = np.float32((camera[X] + AWAY) * scale - 0.5), np.float32((camera[Y] + AWAY) * scale - 0.5)
     horizon, focal, altitude = view[HORIZON_ROW], view[VIEW_FOCAL], np.float32(camera[ALTITUDE])
     near = np.float32(DETAIL_DEPTH * focal)
     for i in range(first, end):
         row = rows[i]
-        if row >= top:
-            continue
         if row > top - FINEST:
-            # Too thin to matter: the next visible sample covers it.
-            previous = i if previous == i - 1 else previous
+            # Hidden, or too thin to matter: the next visible sample covers it.
+            previous = i if row < top and previous == i - 1 else previous
             continue
         z = depths[i]
-        tx, ty = base_x + step_x * z, base_y + step_y * z
+        tx, ty = base_x + view[TOWARD_X] * scale * z, base_y + view[TOWARD_Y] * scale * z
         x0, y0 = int(tx), int(ty)
-        kx, ky = int((tx - np.float32(x0)) * np.float32(16)), int((ty - np.float32(y0)) * np.float32(16))
-        xi, yi = x0 & mask, y0 & mask
-        xj, yj = (x0 + 1) & mask, (y0 + 1) & mask
-        w11, w01, w10 = np.uint64(kx * ky), np.uint64(kx * (16 - ky)), np.uint64((16 - kx) * ky)
-        w00 = np.uint64((16 - kx) * (16 - ky))
-        mixed = colour[yi, xi] * w00 + colour[yi, xj] * w01 + colour[yj, xi] * w10 + colour[yj, xj] * w11
-        r1 = np.float32(np.int64(mixed & LANE)) * BYTE
-        g1 = np.float32(np.int64((mixed >> np.uint64(16)) & LANE)) * BYTE
-        b1 = np.float32(np.int64((mixed >> np.uint64(32)) & LANE)) * BYTE
-        wet = np.float32(np.int64((mixed >> np.uint64(48)) & LANE)) * BYTE
+        fx, fy = tx - np.float32(x0), ty - np.float32(y0)
+        r1, g1, b1, wet = _texel(x0, y0, fx, fy, mask, colour)
         if blend > 0:
-            k = np.float32(blend)
-            mixed = later[yi, xi] * w00 + later[yi, xj] * w01 + later[yj, xi] * w10 + later[yj, xj] * w11
-            r1 += k * (np.float32(np.int64(mixed & LANE)) * BYTE - r1)
-            g1 += k * (np.float32(np.int64((mixed >> np.uint64(16)) & LANE)) * BYTE - g1)
-            b1 += k * (np.float32(np.int64((mixed >> np.uint64(32)) & LANE)) * BYTE - b1)
-        if wet > np.float32(0.04):
-            above = (row - horizon) * z / focal
-            r1, g1, b1 = _water(
-                tx / scale, ty / scale, z, wet, above, view, camera, air, gradient, halo, tiles, r1, g1, b1
-            )
+            r2, g2, b2, _ = _texel(x0, y0, fx, fy, mask, later)
+            r1, g1, b1 = r1 + k * (r2 - r1), g1 + k * (g2 - g1), b1 + k * (b2 - b1)
+        if wet > WET:
+            above, x, y = (row - horizon) * z / focal, tx / scale, ty / scale
+            r1, g1, b1 = _water(x, y, z, wet, above, view, camera, air, gradient, halo, tiles, r1, g1, b1)
         elif z < near:
             grain = np.float32(1) + _grain(tx / scale, ty / scale, tiles) * (np.float32(1) - z / near)
             r1, g1, b1 = r1 * grain, g1 * grain, b1 * grain
@@ -157,17 +141,29 @@ def colour_ray(
         r1, g1, b1 = r1 + f * (view[MIST] - r1), g1 + f * (view[MIST + 1] - g1), b1 + f * (view[MIST + 2] - b1)
         if previous != i - 1:
             r0, g0, b0 = r1, g1, b1
-        previous = i
         if strata.shape[0] and top - row > 1.5:
             level_0, per_row = altitude + horizon * z / focal, z / focal
             _fill_wall(column, top, row, r0, g0, b0, r1, g1, b1, strata, level_0, per_row, np.float32(1) - f)
         else:
             _fill(column, top, row, r0, g0, b0, r1, g1, b1)
         r0, g0, b0 = r1, g1, b1
-        top = row
+        top, previous = row, i
         if top <= 0:
             break
     return top, r0, g0, b0, previous
+
+
+@inlined
+def _texel(x0: int, y0: int, fx: float, fy: float, mask: int, colour: np.ndarray) -> tuple[float, float, float, float]:
+    """Red, green, blue and water between four texels of a lit map; all four channels of a texel at once."""
+    kx, ky = int(fx * np.float32(16)), int(fy * np.float32(16))
+    xi, yi = x0 & mask, y0 & mask
+    xj, yj = (x0 + 1) & mask, (y0 + 1) & mask
+    mixed = colour[yi, xi] * np.uint64((16 - kx) * (16 - ky)) + colour[yi, xj] * np.uint64(kx * (16 - ky))
+    mixed += colour[yj, xi] * np.uint64((16 - kx) * ky) + colour[yj, xj] * np.uint64(kx * ky)
+    r, g = np.int64(mixed & LANE), np.int64((mixed >> np.uint64(16)) & LANE)
+    b, wet = np.int64((mixed >> np.uint64(32)) & LANE), np.int64((mixed >> np.uint64(48)) & LANE)
+    return np.float32(r) * BYTE, np.float32(g) * BYTE, np.float32(b) * BYTE, np.float32(wet) * BYTE
 
 
 @inlined

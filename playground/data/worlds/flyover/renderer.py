@@ -198,28 +198,11 @@ def _draw(
     for i in range(depths.shape[0]):
         fog[i] = 1 - math.exp(-((FOG_SCALE * air[FOG] * depths[i]) ** 1.5))
         last += fog[i] < FOG_END
-    sun_x, sun_y = math.cos(sun_azimuth), math.sin(sun_azimuth)
-    moon_x, moon_y = math.cos(sun_azimuth + MOON_LIGHT[0]), math.sin(sun_azimuth + MOON_LIGHT[0])
     clear[:] = 0
     picture[:] = 0
     # One ray more than columns: the sky is computed at every second one and needs an end.
     for x in range(size + 1):
-        view = views[x]
-        offset = x + 0.5 - size / 2
-        side = offset / focal
-        toward_x = math.cos(camera[YAW]) - side * math.sin(camera[YAW])
-        toward_y = math.sin(camera[YAW]) + side * math.cos(camera[YAW])
-        view[TOWARD_X], view[TOWARD_Y], view[FLAT] = toward_x, toward_y, math.sqrt(1 + side * side)
-        view[HORIZON_ROW] = size * camera[PITCH] + camera[BANK] * offset
-        view[VIEW_FOCAL] = focal
-        view[SUN_ALONG] = (toward_x * sun_x + toward_y * sun_y) / math.sqrt(1 + air[SUN_TANGENT] ** 2)
-        view[MOON_ALONG] = (toward_x * moon_x + toward_y * moon_y) / math.sqrt(1 + air[MOON_TANGENT] ** 2)
-        view[SUN_RISE] = air[SUN_TANGENT] / math.sqrt(1 + air[SUN_TANGENT] ** 2)
-        view[MOON_RISE] = air[MOON_TANGENT] / math.sqrt(1 + air[MOON_TANGENT] ** 2)
-        view[SUN_X], view[SUN_Y] = sun_x, sun_y
-        bright = min(0.8 * air[HALO] * halo_at(view[SUN_ALONG] / view[FLAT], halo), 1.0)
-        for c in range(3):
-            view[MIST + c] = air[HORIZON + c] + bright * (air[SUN + c] - air[HORIZON + c])
+        _aim(x, size, focal, sun_azimuth, camera, air, halo, views[x])
         if x == size:
             break
         state = (np.float32(size), np.float32(0), np.float32(0), np.float32(0), -2)
@@ -227,10 +210,10 @@ def _draw(
         for level in range(3):
             end = min(ends[level], last)
             if state[0] > 0 and first < end:
-                project_ray(first, end, level, heights[level], depths, view, camera, rows)
+                project_ray(first, end, level, heights[level], depths, views[x], camera, rows)
                 state = colour_ray(
                     first, end, level, colours[level], next_colours[level], blend, depths, rows, fog,
-                    view, camera, air, gradient, halo, tiles, strata, picture[x], state,
+                    views[x], camera, air, gradient, halo, tiles, strata, picture[x], state,
                 )  # fmt: skip
             first = ends[level]
         tops[x] = state[0]
@@ -240,3 +223,34 @@ def _draw(
             draw_sky_column(x, tops[x], views[x], air, sky, picture[x], clear[x])
     if air[STARS] > 0.01:
         draw_stars(stars, air[STARS], camera[YAW], camera[BANK], size * camera[PITCH], focal, clear, picture)
+
+
+@pixel_kernel
+def _aim(
+    x: int,
+    size: int,
+    focal: float,
+    sun_azimuth: float,
+    camera: np.ndarray,
+    air: np.ndarray,
+    halo: np.ndarray,
+    view: np.ndarray,
+) -> None:
+    """Fill ``view`` with the ray of one column and what is the same for the whole column."""
+    sun_x, sun_y = math.cos(sun_azimuth), math.sin(sun_azimuth)
+    moon_x, moon_y = math.cos(sun_azimuth + MOON_LIGHT[0]), math.sin(sun_azimuth + MOON_LIGHT[0])
+    offset = x + 0.5 - size / 2
+    side = offset / focal
+    toward_x = math.cos(camera[YAW]) - side * math.sin(camera[YAW])
+    toward_y = math.sin(camera[YAW]) + side * math.cos(camera[YAW])
+    view[TOWARD_X], view[TOWARD_Y], view[FLAT] = toward_x, toward_y, math.sqrt(1 + side * side)
+    view[HORIZON_ROW] = size * camera[PITCH] + camera[BANK] * offset
+    view[VIEW_FOCAL] = focal
+    view[SUN_ALONG] = (toward_x * sun_x + toward_y * sun_y) / math.sqrt(1 + air[SUN_TANGENT] ** 2)
+    view[MOON_ALONG] = (toward_x * moon_x + toward_y * moon_y) / math.sqrt(1 + air[MOON_TANGENT] ** 2)
+    view[SUN_RISE] = air[SUN_TANGENT] / math.sqrt(1 + air[SUN_TANGENT] ** 2)
+    view[MOON_RISE] = air[MOON_TANGENT] / math.sqrt(1 + air[MOON_TANGENT] ** 2)
+    view[SUN_X], view[SUN_Y] = sun_x, sun_y
+    bright = min(0.8 * air[HALO] * halo_at(view[SUN_ALONG] / view[FLAT], halo), 1.0)
+    for c in range(3):
+        view[MIST + c] = air[HORIZON + c] + bright * (air[SUN + c] - air[HORIZON + c])
