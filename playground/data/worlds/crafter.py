@@ -55,7 +55,7 @@ class CrafterCollector:
 
     version = 1
     fps = 8.0
-    streams_per_rollout = 4
+    streams_per_rollout = 1
     licence = "Crafter: MIT (Danijar Hafner), sprites in the package; drawn by this project's own code"
 
     def __init__(self, size: int, split: str, options: dict[str, Any]) -> None:

@@ -53,7 +53,7 @@ class DoomCollector:
 
     version = 1
     fps = 35 / TICS
-    streams_per_rollout = 4
+    streams_per_rollout = 2
     licence = "ViZDoom (MIT, engine GPL-2.0) with pictures of Freedoom: BSD-3-Clause, contributors of Freedoom"
 
     def __init__(self, size: int, split: str, options: dict[str, Any]) -> None:

@@ -129,7 +129,8 @@ class DoomGame:
         game.set_labels_buffer_enabled(True)
         game.set_objects_info_enabled(True)
         game.set_available_buttons([getattr(vizdoom.Button, name) for name in BUTTONS])
-        game.set_doom_skill(3)
+        # Easy: fewer enemies, so that they do not crowd the view.
+        game.set_doom_skill(2)
         game.set_living_reward(0)
         game.set_kill_reward(1)
         game.set_item_reward(0.1)
