@@ -1,8 +1,10 @@
 """Static 8-bit copies of a world's networks, for compilers that turn them into integer kernels.
 
 Weights get one scale per output channel. Activations get one range per layer, the smallest and largest value that
-rollouts of the world itself put through it; fixed ranges keep the rows of a batch independent of each other. Rounding
-is written as fake quantisation (Jacob et al. 2018), which compilers recognise.
+rollouts of the world itself put through it; fixed ranges keep the rows of a batch independent of each other. Before
+rounding, the channels of a linear layer's input are brought to similar ranges and its weights take up the difference
+(SmoothQuant, Xiao et al. 2023). Rounding is written as fake quantisation (Jacob et al. 2018), which compilers
+recognise.
 """
 
 from __future__ import annotations
@@ -28,30 +30,42 @@ MAX_ROLLOUTS = 4
 _LEVELS = 255
 _WEIGHT_LIMIT = 127
 
-Ranges = dict[str, tuple[float, float]]
-"""Smallest and largest input of a layer, by the layer's name."""
+Ranges = dict[str, tuple[Tensor, Tensor]]
+"""Smallest and largest input of each channel of a layer (C,), by the layer's name."""
 
 
 class QuantisedLayer(nn.Module):
     """A linear or convolution layer whose input and weights are rounded to 8 bits."""
 
-    def __init__(self, layer: nn.Linear | nn.Conv2d, low: float, high: float) -> None:
-        """Args: layer, which is kept; low and high are the range of its inputs."""
+    def __init__(self, layer: nn.Linear | nn.Conv2d, low_C: Tensor, high_C: Tensor) -> None:
+        """Args: layer, which is kept; low_C and high_C are the ranges of its input channels."""
         super().__init__()
         self.layer = layer
-        low, high = min(low, 0.0), max(high, 1e-6)  # zero must be exact: convolutions pad with it
+        weight = layer.weight.detach()
+        smooth_C = torch.ones_like(low_C)
+        if isinstance(layer, nn.Linear):
+            size_C = torch.maximum(low_C.abs(), high_C.abs()).clamp_min(1e-5)
+            smooth_C = (size_C / weight.abs().amax(dim=0).clamp_min(1e-5)).sqrt()
+            weight = weight * smooth_C
+        # Zero must be exact: convolutions pad with it.
+        low = min(float((low_C / smooth_C).min()), 0.0)
+        high = max(float((high_C / smooth_C).max()), 1e-6)
         self.scale = (high - low) / _LEVELS
         self.zero = round(-low / self.scale)
-        largest = layer.weight.detach().flatten(1).abs().amax(dim=1)
+        largest = weight.flatten(1).abs().amax(dim=1)
+        self.register_buffer("weight", weight)
+        self.register_buffer("shrink_C", 1 / smooth_C)
         self.register_buffer("weight_scale", (largest / _WEIGHT_LIMIT).clamp_min(1e-9))
         self.register_buffer("weight_zero", torch.zeros(len(largest), dtype=torch.int32))
 
     def forward(self, x: Tensor) -> Tensor:
         """The layer's output for rounded inputs."""
         layer = self.layer
+        if isinstance(layer, nn.Linear):
+            x = x * self.shrink_C
         x = torch.fake_quantize_per_tensor_affine(x, self.scale, self.zero, 0, _LEVELS)
         weight = torch.fake_quantize_per_channel_affine(
-            layer.weight, self.weight_scale, self.weight_zero, 0, -_WEIGHT_LIMIT, _WEIGHT_LIMIT
+            self.weight, self.weight_scale, self.weight_zero, 0, -_WEIGHT_LIMIT, _WEIGHT_LIMIT
         )
         if isinstance(layer, nn.Linear):
             return F.linear(x, weight, layer.bias)
@@ -67,7 +81,7 @@ def measured_ranges(world: World) -> tuple[Ranges, Ranges]:
     return steps, decoder
 
 
-def quantised(module: nn.Module, ranges: Mapping[str, tuple[float, float]]) -> nn.Module:
+def quantised(module: nn.Module, ranges: Mapping[str, tuple[Tensor, Tensor]]) -> nn.Module:
     """A copy of ``module`` whose layers in ``ranges`` round to 8 bits.
 
     Layers that are children of ``module`` itself stay as they are: they touch latents directly, where rounding would
@@ -113,9 +127,10 @@ def _watched(root: nn.Module) -> Iterator[Ranges]:
     def note(name: str, inputs: tuple[Tensor, ...]) -> None:
         if inputs[0].numel() == inputs[0].shape[-1]:
             return
-        low, high = (float(value) for value in inputs[0].aminmax())
-        before = ranges.get(name, (low, high))
-        ranges[name] = (min(before[0], low), max(before[1], high))
+        rows = inputs[0].movedim(1, -1) if isinstance(layers[name], nn.Conv2d) else inputs[0]
+        low_C, high_C = rows.flatten(0, -2).aminmax(dim=0)
+        before = ranges.get(name, (low_C, high_C))
+        ranges[name] = (torch.minimum(before[0], low_C), torch.maximum(before[1], high_C))
 
     layers = {name: layer for name, layer in root.named_modules() if isinstance(layer, (nn.Linear, nn.Conv2d))}
     hooks = [

@@ -97,19 +97,19 @@ class DiamondDenoiser(nn.Module):
         self.channels_in = 3 * (past + 1)
         self.first = nn.Conv2d(self.channels_in, channels, 3, padding=1)
         self.down = nn.ModuleList(nn.ModuleList(UNetBlock(channels, channels) for _ in range(2)) for _ in range(levels))
-        self.halve = nn.ModuleList(nn.Conv2d(channels, channels, 3, 2, 1) for _ in range(levels - 1))
+        self.shrink = nn.ModuleList(nn.Conv2d(channels, channels, 3, 2, 1) for _ in range(levels - 1))
         self.middle = nn.ModuleList(UNetBlock(channels, channels, attention=True) for _ in range(2))
         self.up = nn.ModuleList(
             nn.ModuleList(UNetBlock(2 * channels, channels) for _ in range(3)) for _ in range(levels)
         )
-        self.double = nn.ModuleList(nn.Conv2d(channels, channels, 3, padding=1) for _ in range(levels - 1))
+        self.grow = nn.ModuleList(nn.Conv2d(channels, channels, 3, padding=1) for _ in range(levels - 1))
         self.last = nn.Conv2d(channels, 3, 3, padding=1)
 
     def forward(self) -> Tensor:
         condition, x = torch.zeros(1, 256), self.first(torch.zeros(1, self.channels_in, 64, 64))
         kept: list[list[Tensor]] = []
         for level, blocks in enumerate(self.down):
-            x = self.halve[level - 1](x) if level else x
+            x = self.shrink[level - 1](x) if level else x
             kept.append([x])
             for block in blocks:
                 x = block(x, condition)
@@ -117,7 +117,7 @@ class DiamondDenoiser(nn.Module):
         for block in self.middle:
             x = block(x, condition)
         for level, blocks in enumerate(self.up):
-            x = self.double[level - 1](F.interpolate(x, scale_factor=2.0)) if level else x
+            x = self.grow[level - 1](F.interpolate(x, scale_factor=2.0)) if level else x
             for block, before in zip(blocks, reversed(kept.pop()), strict=True):
                 x = block(torch.cat((x, before), dim=1), condition)
         return self.last(F.silu(x))
