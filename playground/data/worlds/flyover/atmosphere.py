@@ -56,7 +56,7 @@ _CLOUDS = {
 _LIGHTS = {
     DAY: ((1.55, 1.44, 1.24), (0.27, 0.34, 0.44)),
     DUSK: ((2.2, 1.12, 0.5), (0.32, 0.27, 0.37)),
-    NIGHT: ((0.26, 0.33, 0.52), (0.07, 0.095, 0.17)),
+    NIGHT: ((0.34, 0.42, 0.62), (0.105, 0.14, 0.24)),
 }
 # How much of the sky's colour a biome's tint may take over, and how bright the sky is there.
 _BRIGHTNESS = {DAY: 1.0, DUSK: 0.72, NIGHT: 0.3}
