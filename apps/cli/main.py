@@ -7,10 +7,12 @@ so that help is instant. Errors that a person can fix are one line on stderr and
 from __future__ import annotations
 
 import argparse
+import contextlib
+import logging
 import os
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -145,9 +147,25 @@ def _dispatch(argv: list[str]) -> int:
     parser = LineParser(prog=f"playground {command.name}", description=module.__doc__)
     module.configure(parser)
     try:
-        return int(module.run(parser.parse_args(argv[1:])) or 0)
+        with _messages_shown():
+            return int(module.run(parser.parse_args(argv[1:])) or 0)
     except SystemExit as stop:  # argparse leaves through here after --help
         return int(stop.code or 0) if not isinstance(stop.code, str) else 2
+
+
+@contextlib.contextmanager
+def _messages_shown() -> Iterator[None]:
+    """Let a person see what the library has to say: estimates before a training, warnings during it."""
+    logger, handler = logging.getLogger("playground"), logging.StreamHandler(sys.stderr)
+    level = logger.level
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(level)
 
 
 def _complain(line: str, code: int, debug: bool) -> int:

@@ -8,12 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from latent_actions.calibration import calibrate, calibrate_from_motion
+from latent_actions.calibration import calibrate, calibrate_from_motion, keys_of
 from playground.core.config import write_json
 from playground.data.dataset import ClipDataset
 from playground.evaluation.metrics import dominant_shift
 
-DIRECTIONS = ("left", "right", "up", "down")
 LABELLED_FRAMES = 200
 """Labelled frames that calibration may look at; a person could label as many by hand."""
 PAIRS_PER_CODE = 40
@@ -78,7 +77,6 @@ def code_motion(
 
 
 def named_action(code: int, name: str) -> dict[str, Any]:
-    """Entry of a recorded action; a name of directions, such as ``right-up``, gives the keys ``right+up``."""
-    parts = name.lower().replace("_", "-").split("-")
-    chord = "+".join(parts) if all(part in DIRECTIONS for part in parts) else ""
-    return {"code": code, "name": name, "keys": [chord] if chord else [], "noop": name.lower() == "noop"}
+    """Entry of a recorded action, with the keys that its name suggests."""
+    plain = name.lower().replace("_", "-")
+    return {"code": code, "name": name, "keys": keys_of(plain), "noop": plain == "noop"}

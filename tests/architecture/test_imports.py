@@ -13,7 +13,7 @@ import pytest
 from apps.cli import main
 
 ROOT = Path(__file__).resolve().parents[2]
-HEAVY = ("torch", "gradio", "fastapi", "pygame", "gymnasium", "diffusers", "transformers", "av", "openvino")
+HEAVY = ("torch", "gradio", "fastapi", "pygame", "gymnasium", "diffusers", "transformers", "av", "openvino", "numba")
 COMMANDS = [command.name for command in main.COMMANDS]
 
 PROBE = """

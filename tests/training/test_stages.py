@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import logging
+
 import numpy as np
 import pytest
 
+from apps.cli.main import main
 from playground.core.component import load_component
 from playground.core.config import read_json
 from playground.core.errors import PlaygroundError
@@ -33,7 +36,7 @@ def test_tokenizer_and_dynamics_learn_from_labels(tiny_data, tiny_preset, tmp_pa
     assert (out / "cache" / "codes.npy").is_file()
     book = read_json(out / "actions.json")["actions"]
     assert [entry["name"] for entry in book if entry["noop"]] == ["noop"]
-    assert book[2] == {"code": 2, "name": "right", "keys": ["right"], "noop": False}
+    assert book[2] == {"code": 2, "name": "right", "keys": ["right", "d"], "noop": False}
 
 
 def test_all_three_stages_share_a_time_budget(tiny_data, tiny_preset, tmp_path):
@@ -75,3 +78,13 @@ def test_alarms_name_collapse():
     assert control_alarms({"control_gap_db": 0.01})
     assert control_alarms({"control_gap_db": 1.0}) == []
     assert purity(np.array([0, 0, 1, 1]), np.array([3, 3, 2, 4])) == 0.75
+
+
+def test_a_person_sees_the_estimate_before_training(tiny_data, tiny_preset, tmp_path, capsys):
+    logging.getLogger("playground.training").setLevel(logging.NOTSET)
+    arguments = ["train", "tokenizer", "--preset", str(tiny_preset), "--data", str(tiny_data), "--steps", "2"]
+    assert main([*arguments, "--out", str(tmp_path / "run")]) == 0
+    shown = capsys.readouterr().err
+    assert "tokenizer: " in shown
+    assert " M parameters, " in shown
+    assert " MB" in shown
