@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from playground.evaluation import metrics
-from playground.evaluation.rollouts import roll_out
+from playground.evaluation.rollouts import Rollouts, roll_out
 
 
 @dataclass(frozen=True)
@@ -34,42 +34,44 @@ class Parts:
     name: str = "parts"
 
 
-def quick_score(
-    world: Any,
-    clips_BTHWC: np.ndarray,
-    actions_BT: np.ndarray | None = None,
-    prompts_BP: np.ndarray | None = None,
-    context: int = 4,
-    seed: int = 0,
-) -> dict[str, float]:
-    """Continue a few held-out clips under true and shuffled actions and weigh what matters into one number.
+def quick_rollouts(
+    world: Any, clips_BTHWC: np.ndarray, actions_BT: np.ndarray, prompts_BP: np.ndarray | None, context: int
+) -> Rollouts:
+    """Continue a few clips under true and shuffled actions, with the same noise for every checkpoint.
+
+    Args:
+        world: a ``World`` or ``Parts``, on the CPU and in evaluation mode.
+        clips_BTHWC: uint8 true clips.
+        actions_BT: latent action that produced each frame, ``num_actions`` for unknown.
+        prompts_BP: embedded caption of each clip, for dynamics that take texts.
+        context: frames shown before the first generated one.
+    """
+    prompt_BP = None if prompts_BP is None else torch.from_numpy(np.asarray(prompts_BP, np.float32))
+    return roll_out(world, clips_BTHWC, context, arms=("true", "shuffled"), actions_BT=actions_BT, prompt_BP=prompt_BP)
+
+
+def quick_score(played: Rollouts) -> dict[str, float]:
+    """Weigh what matters into one number.
 
     ``score = rollout_psnr + control_gap_db - 10 |log10 motion_ratio|``, all in dB: a world that ignores its actions
     gains nothing from the second term, and one that is half as lively as the truth, or twice, loses 3 dB by the third.
     A frozen world loses 20 dB, so it cannot win by standing still.
 
     Args:
-        world: a ``World`` or ``Parts``, on the CPU and in evaluation mode.
-        clips_BTHWC: uint8 true clips that were not trained on.
-        actions_BT: latent action that produced each frame (``num_actions`` for unknown); read by the world's own
-            latent action model when left out.
-        prompts_BP: embedded caption of each clip, for dynamics that take texts.
-        context: frames shown before the first generated one.
-        seed: of noise and shuffle; use the same for all checkpoints.
+        played: what :func:`quick_rollouts` returned.
 
     Returns:
-        ``score`` (more is better), ``rollout_psnr``, ``control_gap_db`` and ``motion_ratio`` over all generated frames.
+        ``score`` (more is better), ``rollout_psnr``, ``control_gap_db`` and ``motion_ratio`` over all generated frames,
+        ``next_frame_psnr`` over the first.
     """
-    prompt_BP = None if prompts_BP is None else torch.from_numpy(np.asarray(prompts_BP, np.float32))
-    played = roll_out(
-        world, clips_BTHWC, context, seed, arms=("true", "shuffled"), actions_BT=actions_BT, prompt_BP=prompt_BP
-    )
-    quality = {arm: float(metrics.psnr(played.truth_BTHWC, frames).mean()) for arm, frames in played.arms.items()}
-    gap, ratio = quality["true"] - quality["shuffled"], metrics.motion_ratio(played.truth_BTHWC, played.arms["true"])
+    quality = {arm: metrics.psnr(played.truth_BTHWC, frames) for arm, frames in played.arms.items()}
+    mean = {arm: float(values.mean()) for arm, values in quality.items()}
+    gap, ratio = mean["true"] - mean["shuffled"], metrics.motion_ratio(played.truth_BTHWC, played.arms["true"])
     liveliness = 10.0 * abs(float(np.log10(np.clip(ratio, 0.01, 100.0))))
     return {
-        "score": quality["true"] + gap - liveliness,
-        "rollout_psnr": quality["true"],
+        "score": mean["true"] + gap - liveliness,
+        "rollout_psnr": mean["true"],
         "control_gap_db": gap,
         "motion_ratio": min(ratio, 100.0),
+        "next_frame_psnr": float(quality["true"][:, 0].mean()),
     }

@@ -48,9 +48,3 @@ def control_alarms(metrics: dict[str, float]) -> list[str]:
     if gap is not None and gap < IGNORED_GAP_DB:
         return [f"ignored actions: true actions are only {gap:.2f} dB better than shuffled ones"]
     return []
-
-
-def psnr(truth: np.ndarray, made: np.ndarray) -> float:
-    """Peak signal-to-noise ratio in dB of uint8 frames of one shape."""
-    error = float(np.square(truth.astype(np.float64) - made).mean())
-    return float(10 * np.log10(255**2 / max(error, 1e-6)))

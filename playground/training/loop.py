@@ -119,6 +119,7 @@ class Trainer:
         self.step = 0
         self.step_seconds = 0.0
         self.metrics: dict[str, float] = {}
+        self.best_score = -math.inf
         self._pending: list[dict[str, torch.Tensor]] = []
         self._stop = False
         if options.resume:
@@ -239,7 +240,13 @@ class Trainer:
         if metrics:
             self.metrics = {**self.metrics, **metrics}
             self._report(metrics)
-        self._export()
+        score = metrics.get("score", math.inf)  # a stage without a score exports its newest weights
+        if score >= self.best_score:
+            self.best_score = score if math.isfinite(score) else -math.inf
+            self._export()
+        else:
+            kept = f"the export stays at {self.best_score:.2f}"
+            LOGGER.info("%s: step %d scores %.2f, %s", self.stage.name, self.step, score, kept)
 
     def _export(self) -> None:
         final, partial = self.options.folder / "export", self.options.folder / ".export-partial"
@@ -284,6 +291,7 @@ class Trainer:
             "data_generator": self.rng_state,
             "seconds": self.budget.used(),
             "step_seconds": self.step_seconds,
+            "best_score": self.best_score,
         }
         save_checkpoint(self.options.folder / "checkpoints", self.step, state)
 
@@ -302,6 +310,7 @@ class Trainer:
             self.rng_state = self.rng.bit_generator.state = state["data_generator"]
             self.budget.used_seconds += state["seconds"]
             self.step_seconds = state["step_seconds"]
+            self.best_score = state["best_score"]
         except (RuntimeError, KeyError, ValueError, TypeError) as error:
             reason = str(error).splitlines()[0]
             raise PlaygroundError(

@@ -14,7 +14,7 @@ from playground.data.format import DatasetInfo
 from playground.data.writer import ClipWriter
 from playground.evaluation import features, inverse_dynamics, measure, perceptual, probes, rollouts
 from playground.evaluation.keys import KEYS, UNREPEATABLE, base_key
-from playground.evaluation.quick import Parts, quick_score
+from playground.evaluation.quick import Parts, quick_rollouts, quick_score
 from playground.evaluation.report import limits
 from playground.evaluation.run import evaluate_world
 from playground.evaluation.sample import draw_sample
@@ -203,7 +203,8 @@ def test_the_quick_score_puts_checkpoints_in_the_right_order() -> None:
     for manner, noise in (("obey", 2.0), ("obey", 30.0), ("ignore", 2.0), ("freeze", 0.0), ("noise", 0.0)):
         world = FakeWorld(ScrollDynamics(manner, noise))
         parts = Parts(world.tokenizer, world.dynamics)
-        scores[manner, noise] = quick_score(parts, clips.clips_BTHWC, actions)["score"]
+        played = quick_rollouts(parts, clips.clips_BTHWC, actions, None, context=4)
+        scores[manner, noise] = quick_score(played)["score"]
     best, worse, *others = scores.values()
     assert best > worse > max(others)
 

@@ -145,3 +145,23 @@ def test_batch_thread_hands_errors_over_and_stops(rng):
         batches.next()
     batches.close()
     assert not any(thread.name == "batches" for thread in threading.enumerate())
+
+
+def test_the_export_keeps_the_checkpoint_that_scores_best(tiny_data, tiny_preset, tmp_path):
+    built = stage("tokenizer", tiny_data, tiny_preset, tmp_path / "run")
+    scores, exported = iter([1.0, 3.0, 2.0, 2.5]), []
+    folder = tmp_path / "run" / "tokenizer"
+
+    def inspect(model):
+        if (folder / "export" / "model.safetensors").is_file():
+            exported.append((folder / "export" / "model.safetensors").read_bytes())
+        return None, {"score": next(scores)}
+
+    built.inspect = inspect
+    train_stage(built, options(folder, inspect_every=5, stop_after=10), Budget(steps=15))
+    second = (folder / "export" / "model.safetensors").read_bytes()
+    assert second != exported[0]
+    built = stage("tokenizer", tiny_data, tiny_preset, tmp_path / "run")
+    built.inspect = inspect
+    assert train_stage(built, options(folder, inspect_every=5, resume=True), Budget(steps=15)).finished
+    assert (folder / "export" / "model.safetensors").read_bytes() == second

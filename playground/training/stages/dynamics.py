@@ -9,11 +9,14 @@ import numpy as np
 import torch
 
 from playground.core.component import Component
-from playground.core.sampling import make_generator
 from playground.data.dataset import ClipDataset
-from playground.training.alarms import control_alarms, psnr
+from playground.evaluation.quick import Parts, quick_rollouts, quick_score
+from playground.training.alarms import control_alarms
 from playground.training.prompts import PromptTable
 from playground.training.sheets import contact_sheet
+
+SCORE_CLIPS = 16
+"""Clips that score a checkpoint; with four, chance decided."""
 
 SHEET_CLIPS = 4
 PROMPT_FRAMES = 2
@@ -56,7 +59,7 @@ class DynamicsStage:
         self._prompts = prompts
         self.frames_per_step = batch * dataset.length
         self._resident = self._upload(device)
-        clips = np.linspace(0, len(dataset) - 1, SHEET_CLIPS + 2).astype(np.int64)[1:-1]
+        clips = np.linspace(0, len(dataset) - 1, SCORE_CLIPS + 2).astype(np.int64)[1:-1]
         self._shown = dataset.starts_W[clips]
 
     def sample(self, rng: np.random.Generator) -> dict[str, np.ndarray]:
@@ -87,50 +90,27 @@ class DynamicsStage:
         return {}
 
     def inspect(self, model: Component) -> tuple[np.ndarray | None, dict[str, float]]:
-        """Truth, rollout under its actions and rollout under shuffled ones, and the PSNR of both rollouts."""
+        """Truth, rollout under its actions and under shuffled ones, and the numbers that choose the checkpoint."""
         # Memory of a world lives on the CPU, and a few frames do not need more.
         runner: Any = copy.deepcopy(model).cpu()
-        clips = self._dataset.clips(self._shown)
         frame_BT = self._shown[:, None] + np.arange(self._dataset.length)
-        actions_BT = self._actions_T[frame_BT]
-        # Each clip gets the actions of the next one, so that the shuffled ones are as plausible as the true
-        # ones.
-        true = self._rollout(runner, frame_BT, actions_BT)
-        other = self._rollout(runner, frame_BT, np.roll(actions_BT, 1, axis=0))
-        rows = [row for clip in zip(clips.frames_BTHWC, true, other, strict=True) for row in clip]
-        generated = slice(PROMPT_FRAMES, None)
-        truth = clips.frames_BTHWC[:, generated]
-        metrics = {"rollout_psnr": psnr(truth, true[:, generated])}
-        metrics["control_gap_db"] = metrics["rollout_psnr"] - psnr(truth, other[:, generated])
-        first = psnr(clips.frames_BTHWC[:, PROMPT_FRAMES], true[:, PROMPT_FRAMES])
-        return contact_sheet(rows), {**metrics, "next_frame_psnr": first}
+        frames_BTHWC = self._dataset.clips(self._shown).frames_BTHWC
+        ids_B = self._dataset.caption_ids_T[self._shown + PROMPT_FRAMES]
+        prompts_BP = None if self._prompts is None else self._prompts.plain(ids_B)
+        played = quick_rollouts(
+            Parts(self._tokenizer, runner), frames_BTHWC, self._actions_T[frame_BT], prompts_BP, PROMPT_FRAMES
+        )
+        given = frames_BTHWC[:, :PROMPT_FRAMES]
+        rows = [
+            np.concatenate((given[clip], made[clip]))
+            for clip in range(0, len(given), max(1, len(given) // SHEET_CLIPS))
+            for made in (played.truth_BTHWC, played.arms["true"], played.arms["shuffled"])
+        ]
+        return contact_sheet(rows), quick_score(played)
 
     def alarms(self, metrics: dict[str, float]) -> list[str]:
         """Actions that change nothing."""
         return control_alarms(metrics)
-
-    def _rollout(self, runner: Any, frame_BT: np.ndarray, actions_BT: np.ndarray) -> np.ndarray:
-        """Frames (B, T, H, W, 3) generated after the first two, which are given."""
-        batch, frames = frame_BT.shape
-        generators = [make_generator(row) for row in range(batch)]
-        state, codes_T = runner.new_state(batch), []
-        prompts = None if self._prompts is None else self._prompts.plain(self._dataset.caption_ids_T[frame_BT])
-        with torch.inference_mode():
-            for t in range(frames):
-                action_B = torch.from_numpy(actions_BT[:, t])
-                prompt_BP = None if prompts is None else torch.from_numpy(prompts[:, t])
-                if t < PROMPT_FRAMES:
-                    codes = torch.from_numpy(np.array(self._codes[frame_BT[:, t]]))
-                    codes = codes.long() if runner.discrete else codes.float()
-                    written = runner.observe(state, codes, action_B, prompt_BP, generators)
-                else:
-                    codes, written = runner.generate(state, action_B, prompt_BP, generators)
-                state.write(written)
-                codes_T.append(codes)
-            codes = torch.stack(codes_T, dim=1)
-            latents = self._tokenizer.dequantize(codes) if runner.discrete else codes
-            made: np.ndarray = self._tokenizer.decode(latents).numpy()
-        return made
 
     def _upload(self, device: str) -> torch.Tensor | None:
         if not device.startswith("cuda"):
