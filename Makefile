@@ -8,7 +8,7 @@
 VENV ?= .venv
 ARGS ?=
 PYTEST_ARGS ?=
-TEST_EXTRAS ?= dev,play,video,train,eval
+TEST_EXTRAS ?= dev,play,video,worlds,train,eval,fast,onnx
 
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
@@ -54,7 +54,7 @@ $(VENV)/.test: $(VENV)/.venv $(INPUTS)
 
 $(VENV)/.worlds: $(VENV)/.venv $(INPUTS)
 	@echo "Installing the games"
-	@$(INSTALL) -e ".[video]"
+	@$(INSTALL) -e ".[video,worlds]"
 	@$(PIP) install --no-deps -r constraints/procgen.txt
 	@touch $@
 

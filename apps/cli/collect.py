@@ -19,7 +19,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="fixes levels and actions (0)")
     parser.add_argument("--split", choices=("train", "val", "test"), default="train", help="which levels (train)")
     parser.add_argument(
-        "--processes", type=int, metavar="N", help="how many play at once (one less than there are cores)"
+        "--processes", type=int, metavar="N", help="how many play at once (one a core); changes no frame"
     )
     parser.add_argument("--difficulty", choices=("easy", "hard"), help="difficulty of the levels, where a game has it")
     parser.add_argument("--no-backgrounds", action="store_true", help="plain backgrounds, where a game has them")
@@ -54,7 +54,7 @@ def run(args: argparse.Namespace) -> int:
         seed=args.seed,
         split=args.split,
         options=options or None,
-        processes=max(1, physical_cores() - 1) if args.processes is None else args.processes,
+        processes=physical_cores() if args.processes is None else args.processes,
         announce=print,
     )
     print(f"{args.frames} frames of {args.source} ({args.split}) are in {args.out}")

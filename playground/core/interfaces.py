@@ -130,9 +130,23 @@ class TextEncoder(Protocol):
 
 @runtime_checkable
 class Backend(Protocol):
-    """Runs a world's networks on some engine: eager, quantised, compiled."""
+    """Runs a world's networks on some engine: eager, quantised, compiled. Built from a world.
+
+    Attributes:
+        name: what it is called in reports.
+        batched: whether rows of one pass never influence each other.
+        fixed_rows: whether a new number of rows costs a compilation; such a backend also has ``filling_pays``, the
+            share of slots from which one pass with idle slots in it is cheaper than one row at a time.
+        world: the models that run, possibly a copy in another precision.
+    """
 
     name: str
+    batched: bool
+    fixed_rows: bool
+    world: Any
+
+    def prepare(self, slots: int) -> None:
+        """Get ready for one row and for ``slots`` rows, before play starts."""
 
     def run(self, *inputs: Any) -> tuple[Tensor, Tensor, Tensor]:
         """The dynamics network's pure step."""

@@ -40,7 +40,7 @@ class RacingCollector:
 
     version = 1
     fps = 50 / REPEAT
-    streams_per_rollout = 8
+    streams_per_rollout = 1
     licence = "CarRacing of Gymnasium: MIT (Farama Foundation, OpenAI); drawn by this project's own code, no assets"
 
     def __init__(self, size: int, split: str, options: dict[str, Any]) -> None:

@@ -31,11 +31,16 @@ def colour_pairs() -> list[tuple[str, str]]:
     ]
 
 
+def one(colour: str) -> str:
+    """The colour behind its article."""
+    return f"{'an' if colour[0] in 'aeiou' else 'a'} {colour}"
+
+
 def racing_captions() -> list[str]:
     """Two captions for each pair: on the road (even ids) and off it (odd ids)."""
     captions = []
     for road, grass in colour_pairs():
-        captions.append(f"a racing car on a {road} road through {grass} grass")
+        captions.append(f"a racing car on {one(road)} road through {grass} grass")
         captions.append(f"a racing car off the {road} road on {grass} grass")
     return captions
 
@@ -46,15 +51,15 @@ def racing_paraphrases() -> list[list[str]]:
     for road, grass in colour_pairs():
         rows.append(
             [
-                f"driving along a {road} track with {grass} grass around it",
+                f"driving along {one(road)} track with {grass} grass around it",
                 f"a race on {road} tarmac between {grass} lawns",
-                f"{grass} grass on both sides of a {road} racing track",
+                f"{grass} grass on both sides of {one(road)} racing track",
             ]
         )
         rows.append(
             [
                 f"the car left the {road} track and drives on {grass} grass",
-                f"a race car skidding over {grass} grass beside a {road} road",
+                f"a race car skidding over {grass} grass beside {one(road)} road",
                 f"off the {road} racing track, on the {grass} grass",
             ]
         )

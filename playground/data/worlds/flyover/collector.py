@@ -39,7 +39,7 @@ class FlyoverCollector:
 
     version = 1
     fps = 15.0
-    streams_per_rollout = 8
+    streams_per_rollout = 1
     licence = "flyover: drawn by this project's own code, Apache-2.0; no assets of others"
 
     def __init__(self, size: int, split: str, options: dict[str, Any]) -> None:
