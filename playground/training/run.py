@@ -266,6 +266,8 @@ def _dynamics(run: Run, recipe: StagePreset) -> Stage:
         "codebook_size": tokenizer.codebook_size or 0,
         "num_actions": num_actions,
     }
+    if not dataset.captions and "prompt_dims" in recipe.model:  # a world must not claim to take texts that it never saw
+        recipe = replace(recipe, model={**recipe.model, "prompt_dims": 0})
     model: Any = build_model(run, "dynamics", recipe, derived)
     if run.init is None and hasattr(model, "set_statistics"):
         some = np.linspace(0, dataset.num_frames - 1, min(4096, dataset.num_frames)).astype(np.int64)

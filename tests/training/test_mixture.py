@@ -79,6 +79,8 @@ def test_every_kind_of_data_trains_every_stage(
     assert read_json(out / "captions.json") == {"text_encoder": encoder}
     pack(out, tmp_path / "world", prompts=2)
     assert WorldManifest.load(tmp_path / "world").text_encoder == encoder
+    takes_texts = load_component(DYNAMICS, out / "dynamics" / "export").config.prompt_dims > 0
+    assert takes_texts == (encoder is not None), "a world that never saw a text must not claim to take one"
 
 
 def test_recorded_actions_of_one_source_and_none_of_another(
