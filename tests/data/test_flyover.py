@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from playground.core.errors import PlaygroundError
+from playground.data.worlds import check_world
 from playground.data.worlds.flyover import FlyoverCollector
 from playground.data.worlds.flyover.atmosphere import TIMES, WEATHERS, air_vector
 from playground.data.worlds.flyover.biomes import BIOMES
@@ -29,6 +30,15 @@ from playground.data.worlds.flyover.view import BANK, PITCH
 def test_bad_input_is_named(size: int, split: str, options: dict[str, Any], message: str) -> None:
     with pytest.raises(PlaygroundError, match=message):
         FlyoverCollector(size, split, options)
+
+
+def test_a_world_with_options_names_them() -> None:
+    known: dict[str, Any] = {"sizes": (64, 128), "splits": ("train", "val"), "known_options": ("scenario", "wide")}
+    check_world("doom", 128, "val", {"wide": True}, **known)
+    with pytest.raises(PlaygroundError, match=r"doom has no option 'scenery'.*'scenario'.* Known: scenario, wide\."):
+        check_world("doom", 64, "train", {"wide": True, "scenery": 1}, **known)
+    with pytest.raises(PlaygroundError, match="use --size 64 or 128"):
+        check_world("doom", 96, "train", {}, **known)
 
 
 def test_splits_share_no_world() -> None:

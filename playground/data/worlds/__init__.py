@@ -7,13 +7,13 @@ gives the same bytes.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
 
-from playground.core.errors import PlaygroundError
+from playground.core.errors import PlaygroundError, suggest
 
 
 @dataclass(frozen=True)
@@ -70,6 +70,44 @@ class Collector(Protocol):
     def rollout(self, seed: int, first_stream: int, streams: int, frames: int) -> Iterator[StepBatch]:
         """Play streams ``first_stream`` to ``first_stream + streams - 1`` for ``frames`` frames each."""
         ...
+
+
+def check_world(
+    world: str,
+    size: int,
+    split: str,
+    options: Collection[str],
+    *,
+    sizes: Collection[int],
+    splits: Collection[str],
+    known_options: Collection[str] = (),
+) -> None:
+    """Check what a collector is asked for.
+
+    Args:
+        world: name of the collector, for the messages.
+        size: pixels of a frame's side.
+        split: name of the split.
+        options: names of the options that were given.
+        sizes: all sizes that the world can draw, in order, two or more.
+        splits: names of all splits.
+        known_options: names of all options.
+
+    Raises:
+        PlaygroundError: a size, a split or an option that the world does not have.
+    """
+    if size not in sizes:
+        *most, last = sizes
+        use = f"{', '.join(map(str, most))} or {last}"
+        raise PlaygroundError(f"{world} frames of {size} px are not available; use --size {use}")
+    if split not in splits:
+        raise PlaygroundError(f"{world} has no split {split!r}.{suggest(split, splits)} Known: {', '.join(splits)}.")
+    for name in options:
+        if name not in known_options:
+            if not known_options:
+                raise PlaygroundError(f"{world} has no option {name!r}; it takes none")
+            known = ", ".join(known_options)
+            raise PlaygroundError(f"{world} has no option {name!r}.{suggest(name, known_options)} Known: {known}.")
 
 
 def option_bool(name: str, value: Any) -> bool:

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from playground.core.errors import PlaygroundError, suggest
+from playground.core.errors import PlaygroundError
 from playground.core.registry import COLLECTORS
-from playground.data.worlds import StepBatch
+from playground.data.worlds import StepBatch, check_world
 from playground.data.worlds.flyover.atmosphere import TIMES, WEATHERS, air_vector
 from playground.data.worlds.flyover.biomes import BIOMES
 from playground.data.worlds.flyover.captions import all_captions, all_paraphrases, caption_id
@@ -48,13 +48,7 @@ class FlyoverCollector:
         Raises:
             PlaygroundError: a size that is not drawn, an unknown split, any option.
         """
-        if size not in SIZES:
-            raise PlaygroundError(f"flyover frames of {size} px are not available; use --size 64, 128 or 256")
-        if split not in SPLIT_WORLDS:
-            known = ", ".join(SPLIT_WORLDS)
-            raise PlaygroundError(f"flyover has no split {split!r}.{suggest(split, SPLIT_WORLDS)} Known: {known}.")
-        if options:
-            raise PlaygroundError(f"flyover has no option {next(iter(options))!r}; it takes none")
+        check_world("flyover", size, split, options, sizes=SIZES, splits=SPLIT_WORLDS)
         self._size = size
         self.options: dict[str, Any] = {}
         self.seed_range = list(SPLIT_WORLDS[split])
