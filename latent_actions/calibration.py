@@ -50,6 +50,18 @@ def keys_of(name: str) -> list[str]:
     ]
 
 
+def share_keys(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Leave every key with one entry, the one that has fewest, and return the entries.
+
+    Names from different worlds may want the same key: ``up`` and ``climb``, or ``up`` and ``do`` with Space.
+    """
+    taken: set[frozenset[str]] = set()
+    for entry in sorted(entries, key=lambda entry: len(entry["keys"])):
+        entry["keys"] = [key for key in entry["keys"] if frozenset(key.split("+")) not in taken]
+        taken |= {frozenset(key.split("+")) for key in entry["keys"]}
+    return entries
+
+
 def calibrate(
     labels: np.ndarray,
     codes: np.ndarray,
@@ -97,7 +109,8 @@ def calibrate(
     named: dict[int, str] = {}
     if motion is not None:  # a direction that no label stands for, such as falling, may still have a code of its own
         taken = {noop, *best.values(), *np.flatnonzero(usual == 0).tolist()}
-        missing = [name for name in DIRECTIONS if name not in {action_names[label] for label in best}]
+        meant = {key for label in best for key in keys_of(action_names[label])}
+        missing = [name for name in DIRECTIONS if KEYS[name][0] not in meant]
         named = _name_by_motion(motion, missing, taken, least=1.0)
     entries = []
     for code in range(num_codes):
@@ -107,7 +120,7 @@ def calibrate(
         keys = [key for known in names for key in keys_of(known)]
         name = "noop" if code == noop else names[0] if names else f"action {code + 1}"
         entries.append({"code": code, "name": name, "keys": keys, "noop": code == noop})
-    return entries
+    return share_keys(entries)
 
 
 def calibrate_from_motion(motion: np.ndarray, counts: np.ndarray) -> list[dict[str, Any]]:

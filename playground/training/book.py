@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from latent_actions.calibration import calibrate, calibrate_from_motion, keys_of
+from latent_actions.calibration import calibrate, calibrate_from_motion, keys_of, share_keys
 from playground.core.config import write_json
 from playground.data.dataset import ClipDataset
 from playground.evaluation.metrics import dominant_shift
@@ -50,7 +50,7 @@ def action_entries(
     """The entries of one book, from the frames whose code is not -1; see :func:`write_action_book`."""
     names, rng = dataset.action_names, np.random.default_rng(seed)
     if source_actions == "label":
-        return [named_action(code, name) for code, name in enumerate(names)]
+        return share_keys([named_action(code, name) for code, name in enumerate(names)])
     motion, counts = code_motion(dataset, codes, num_codes, rng)
     labelled = np.flatnonzero((codes >= 0) & (dataset.actions_T >= 0))
     if names and len(labelled):

@@ -119,7 +119,7 @@ class Trainer:
         self.step = 0
         self.step_seconds = 0.0
         self.metrics: dict[str, float] = {}
-        self.best_score = -math.inf
+        self.exported: dict[str, Any] = {}
         self._pending: list[dict[str, torch.Tensor]] = []
         self._stop = False
         if options.resume:
@@ -240,13 +240,19 @@ class Trainer:
         if metrics:
             self.metrics = {**self.metrics, **metrics}
             self._report(metrics)
-        score = metrics.get("score", math.inf)  # a stage without a score exports its newest weights
-        if score >= self.best_score:
-            self.best_score = score if math.isfinite(score) else -math.inf
+        score, kept = metrics.get("score"), self.exported.get("score")
+        if score is None or kept is None or score >= kept:  # a stage without a score exports its newest weights
             self._export()
+            self.exported = {"step": self.step, "score": score, "metrics": self.metrics}
         else:
-            kept = f"the export stays at {self.best_score:.2f}"
-            LOGGER.info("%s: step %d scores %.2f, %s", self.stage.name, self.step, score, kept)
+            LOGGER.info(
+                "%s: step %d scores %.2f, the export stays at step %d with %.2f",
+                self.stage.name,
+                self.step,
+                score,
+                self.exported["step"],
+                kept,
+            )
 
     def _export(self) -> None:
         final, partial = self.options.folder / "export", self.options.folder / ".export-partial"
@@ -257,19 +263,21 @@ class Trainer:
 
     def _finish(self) -> StageResult:
         self._write_metrics()
-        if self.peers.first:
-            self._save()
         spent = self.budget.spent(self.step, self.step_seconds) and not self._stop
         finished = bool(self.peers.agree(spent))
         result = StageResult(finished, self.step, self.budget.used(), self.metrics)
         if finished and self.peers.first:
             self._inspect()
-            result = StageResult(True, self.step, result.seconds, self.metrics)
+            result = StageResult(True, self.step, result.seconds, self.exported["metrics"])
+        if self.peers.first:
+            self._save()
+        if finished and self.peers.first:
             summary = {
                 "finished": True,
                 "steps": self.step,
                 "seconds": result.seconds,
-                "metrics": self.metrics,
+                "exported_step": self.exported["step"],
+                "metrics": result.metrics,
             }
             write_json(self.options.folder / "done.json", summary)
         self.peers.barrier()  # the others must not look for the export before it is there
@@ -291,7 +299,7 @@ class Trainer:
             "data_generator": self.rng_state,
             "seconds": self.budget.used(),
             "step_seconds": self.step_seconds,
-            "best_score": self.best_score,
+            "exported": self.exported,
         }
         save_checkpoint(self.options.folder / "checkpoints", self.step, state)
 
@@ -310,7 +318,7 @@ class Trainer:
             self.rng_state = self.rng.bit_generator.state = state["data_generator"]
             self.budget.used_seconds += state["seconds"]
             self.step_seconds = state["step_seconds"]
-            self.best_score = state["best_score"]
+            self.exported = state.get("exported", {})
         except (RuntimeError, KeyError, ValueError, TypeError) as error:
             reason = str(error).splitlines()[0]
             raise PlaygroundError(

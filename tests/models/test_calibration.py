@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from latent_actions.calibration import calibrate, calibrate_from_motion, keys_of
+from latent_actions.calibration import calibrate, calibrate_from_motion, keys_of, share_keys
+from playground.core.registry import COLLECTORS
 
 NAMES = ["noop", "left", "right", "up", "down"]
 CODE_OF = {"noop": 3, "left": 0, "right": 4, "up": 1, "down": 2}
@@ -148,3 +149,17 @@ def test_an_unused_code_is_never_the_no_op() -> None:
 )
 def test_names_of_actions_get_the_keys_that_a_player_expects(name: str, keys: list[str]) -> None:
     assert keys_of(name) == keys
+
+
+@pytest.mark.parametrize("world", COLLECTORS.names())
+def test_every_world_gets_a_book_without_two_meanings_of_a_key(world: str) -> None:
+    names = list(COLLECTORS.get(world)(size=64, split="train", options={}).action_names)
+    labels = np.repeat(np.arange(len(names)), 20)
+    motion = np.zeros((len(names) + 2, 2))
+    motion[:, 1] = np.linspace(-4, 4, len(motion))  # two codes that no label stands for move up and down
+    found = calibrate(labels, labels + 1, names, len(motion), motion)
+    given = share_keys([{"code": code, "name": name, "keys": keys_of(name)} for code, name in enumerate(names)])
+    for entries in (found, given):
+        keys = [frozenset(key.split("+")) for entry in entries for key in entry["keys"]]
+        assert keys
+        assert len(keys) == len(set(keys))
