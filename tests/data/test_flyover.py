@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from playground.data.worlds.flyover.biomes import BIOMES
 from playground.data.worlds.flyover.captions import all_captions, all_paraphrases, caption_id
 from playground.data.worlds.flyover.collector import SPLIT_WORLDS
 from playground.data.worlds.flyover.flight import ACTIONS, CEILING, CLEARANCE, Flight, Pilot
-from playground.data.worlds.flyover.view import BANK, PITCH
+from playground.data.worlds.flyover.view import ALTITUDE, BANK, PITCH
 
 
 @pytest.mark.parametrize(
@@ -126,6 +127,33 @@ def test_a_stream_is_the_same_in_any_company() -> None:
     for t, (a, b, c) in enumerate(zip(whole, first, second, strict=True)):
         for together, left, right in zip(a, b, c, strict=True):
             assert np.array_equal(together, np.concatenate([left, right])), f"frame {t} differs"
+
+
+@pytest.mark.usefixtures("numba")
+@pytest.mark.parametrize("weather", ["clear", "rain"])
+@pytest.mark.parametrize("maps", [1, 4])
+def test_the_edge_of_the_map_shows_in_no_frame(maps: int, weather: str) -> None:
+    from playground.data.worlds.flyover.stage import Stage
+    from playground.data.worlds.flyover.terrain import MAP
+
+    stage, biome = Stage(128), [biome.name for biome in BIOMES].index("islands")
+    place = stage.place(stage.world(biome, 3), air_vector(biome, 0, WEATHERS.index(weather), 0.5))
+    # The fourth of six equal steps crosses both edges.
+    flight, before = Flight(maps * MAP - 5, maps * MAP - 5, 40, math.pi / 4, 2.0), None
+    pictures = []
+    for _ in range(7):
+        camera = flight.camera()
+        camera[ALTITUDE] = 40
+        picture = np.empty((128, 128, 3), np.uint8)
+        stage.draw(place, camera, camera if before is None else before, 0.0, picture)
+        pictures.append(picture.astype(float))
+        before = camera
+        flight.step("noop", place.height)
+    steps = [np.abs(b - a).mean() for a, b in itertools.pairwise(pictures[1:])]
+    assert max(steps) < 1.25 * np.median(steps), steps
+    # The same with the sea alone: waves are small in a whole picture.
+    sea = [np.abs(b - a)[64:].mean() for a, b in itertools.pairwise(pictures[1:])]
+    assert max(sea) < 1.25 * np.median(sea), sea
 
 
 @pytest.mark.usefixtures("numba")

@@ -22,6 +22,8 @@ RESPONSE = 0.5
 CLEARANCE, CEILING = 9.0, 74.0
 LOOK_AHEAD = (0.0, 5.0, 10.0, 16.0, 23.0)
 LEVEL_HORIZON = 0.38
+# The plane's place repeats after this many maps: after so many, clouds and waves repeat too, so nothing jumps there.
+MAPS_AROUND = 4
 
 
 @dataclass
@@ -47,8 +49,9 @@ class Flight:
         self.speed = min(max(self.speed + change, MIN_SPEED), MAX_SPEED)
         self.yaw = (self.yaw + self.turn) % (2 * math.pi)
         size = len(height)
-        self.x = (self.x + self.speed * math.cos(self.yaw)) % size
-        self.y = (self.y + self.speed * math.sin(self.yaw)) % size
+        around = MAPS_AROUND * size
+        self.x = (self.x + self.speed * math.cos(self.yaw)) % around
+        self.y = (self.y + self.speed * math.sin(self.yaw)) % around
         self.altitude += self.climb
         floor = self.ground(height) + CLEARANCE
         here = height.item(int(self.y) % size, int(self.x) % size)

@@ -55,6 +55,8 @@ BYTE = np.float32(1 / 65280)
 LANE = np.uint64(0xFFFF)
 # Share of water from which a sample is drawn as water.
 WET = np.float32(0.04)
+# Wave tiles a texel; over flight.MAPS_AROUND maps both are a whole number of tiles.
+WAVE_X, WAVE_Y = np.float32(0.5), np.float32(0.375)
 
 
 @pixel_kernel
@@ -204,7 +206,7 @@ def _water(
     """Mix the reflected sky into the colour of water: Schlick's Fresnel term, waves that calm with distance, glint."""
     one, up_close = np.float32(1), np.float32(1) / (np.float32(1) + np.float32(0.012) * z)
     drift = np.float32(0.22 * camera[CLOCK])
-    wave = np.float32(1.5) * _tile(x * np.float32(0.5) + drift, y * np.float32(0.4) + np.float32(0.4) * drift, tiles[1])
+    wave = np.float32(1.5) * _tile(x * WAVE_X + drift, y * WAVE_Y + np.float32(0.4) * drift, tiles[1])
     tangent = max(above / (z * view[FLAT]), np.float32(0.01))
     rest = one - tangent / math.sqrt(one + tangent * tangent)
     mirror = wet * (np.float32(0.04) + np.float32(0.72) * rest * rest * rest * rest)

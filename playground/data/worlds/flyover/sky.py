@@ -52,6 +52,8 @@ SUN_COSINE, MOON_COSINE = 0.9988, 0.9993
 NEAR_DISC = 0.75
 CLOUD_START = 0.015
 CLOUD_AWAY = 4096.0
+# How far the clouds pass by with each texel of flight; over flight.MAPS_AROUND maps that is exactly one CLOUD_MAP.
+CLOUD_PACE = 0.125
 
 
 def halo_table() -> np.ndarray:
@@ -243,8 +245,8 @@ def _clouds(
     if tangent < CLOUD_START:
         return np.float32(0), np.float32(0)
     away = np.float32(26) / ((tangent + np.float32(0.055)) * view[FLAT])
-    x = np.float32(camera[X] * 0.12 + 0.02 * camera[CLOCK] + CLOUD_AWAY) + view[TOWARD_X] * away
-    y = np.float32(camera[Y] * 0.12 + CLOUD_AWAY) + view[TOWARD_Y] * away
+    x = np.float32(camera[X] * CLOUD_PACE + 0.02 * camera[CLOCK] + CLOUD_AWAY) + view[TOWARD_X] * away
+    y = np.float32(camera[Y] * CLOUD_PACE + CLOUD_AWAY) + view[TOWARD_Y] * away
     thick = _cloud(x, y, clouds)
     cover = min(max((thick - 1 + air[COVER]) * np.float32(2.4), np.float32(0)), np.float32(1))
     if cover <= 0:

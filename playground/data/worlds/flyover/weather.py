@@ -43,10 +43,10 @@ def draw_weather(
     size = picture.shape[0]
     fall, clock = (SNOW_FALL if snowing else RAIN_FALL), camera[CLOCK]
     ahead_x, ahead_y = math.cos(camera[YAW]), math.sin(camera[YAW])
-    moved_x, moved_y, moved_z = camera[X] - before[X], camera[Y] - before[Y], camera[ALTITUDE] - before[ALTITUDE]
-    # The map wraps around, and so may one step of the plane.
-    if abs(moved_x) > BOX or abs(moved_y) > BOX:
-        moved_x, moved_y = 0.0, 0.0
+    # The map wraps around after a whole number of boxes, and so may one step of the plane.
+    moved_x = (camera[X] - before[X] + BOX / 2) % BOX - BOX / 2
+    moved_y = (camera[Y] - before[Y] + BOX / 2) % BOX - BOX / 2
+    moved_z = camera[ALTITUDE] - before[ALTITUDE]
     for p in range(count):
         sway = 0.6 * math.sin(0.35 * clock + 40 * particles[p, 0]) if snowing else 0.0
         x = (particles[p, 0] * BOX + 0.12 * clock + sway - camera[X]) % BOX - BOX / 2
