@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
 import json
 import logging
 import os
@@ -12,10 +13,14 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from playground.core.config import config_to_dict
+
 if TYPE_CHECKING:
     from torch import nn
 
-FORMAT = 1
+    from playground.world.bundle import World
+
+FORMAT = 2
 """Raised when what is stored changes its meaning, so that older files are not read any more."""
 
 MAX_BYTES = 2 << 30
@@ -39,8 +44,50 @@ def weights_hash(modules: Iterable[nn.Module]) -> str:
     for module in modules:
         for name, tensor in module.state_dict().items():
             digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
-            digest.update(memoryview(tensor.detach().cpu().contiguous().flatten().numpy()).cast("B"))
+            digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
     return digest.hexdigest()
+
+
+def source_files(world: World) -> list[Path]:
+    """The files of this program that decide what a compiled model of ``world`` computes.
+
+    The folders of the two classes are taken whole: a network is spread over the files beside its class, also where
+    that comes from another package.
+    """
+    import playground.core.nn
+    from playground.engine import export, quantised, static
+    from playground.engine.backends import onnx, openvino
+
+    files = [Path(inspect.getfile(module)) for module in (export, quantised, static, onnx, openvino)]
+    parts = (playground.core.nn, type(world.dynamics), type(world.tokenizer))
+    for folder in sorted({Path(inspect.getfile(part)).parent for part in parts}):
+        files += sorted(folder.glob("*.py"))
+    return files
+
+
+def code_hash(files: Iterable[Path]) -> str:
+    """Hash of the contents and names of source files."""
+    digest = hashlib.sha256()
+    for path in files:
+        data = path.read_bytes()
+        digest.update(f"{path.name} {len(data)} ".encode())
+        digest.update(data)
+    return digest.hexdigest()
+
+
+def world_facts(world: World) -> dict[str, Any]:
+    """What a compiled model of ``world`` depends on, whatever compiles it: code, sizes, weights and how it is played.
+
+    Sampling and prompts count because 8-bit ranges are measured on rollouts.
+    """
+    return {
+        "code": code_hash(source_files(world)),
+        "weights": weights_hash([world.dynamics, world.tokenizer]),
+        "dynamics": [world.dynamics.type_name, config_to_dict(world.dynamics.config)],
+        "tokenizer": [world.tokenizer.type_name, config_to_dict(world.tokenizer.config)],
+        "sampling": dict(world.sampling),
+        "prompts": dict(world.manifest.prompts),
+    }
 
 
 class CompiledCache:

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from playground.core.config import write_json
-from playground.engine import backends
+from playground.engine import backends, compiled
 from playground.engine.backends import int8
 from playground.engine.engine import Engine
 from playground.world.bundle import World
@@ -28,6 +28,10 @@ def world(tmp_path: Path) -> World:
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(backends, "cache_folder", lambda: tmp_path / "cache")
     return tmp_path / "cache" / "backends.json"
+
+
+def test_tests_keep_to_a_cache_of_their_own(own_cache: Path) -> None:
+    assert own_cache in compiled.cache_folder().parents
 
 
 @pytest.mark.parametrize(

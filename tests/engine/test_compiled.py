@@ -16,7 +16,7 @@ from playground.core.errors import PlaygroundError
 from playground.core.registry import BACKENDS
 from playground.engine import compiled
 from playground.engine.backends.cudagraph import CudaGraphBackend
-from playground.engine.compiled import CompiledCache, weights_hash
+from playground.engine.compiled import CompiledCache, source_files, weights_hash, world_facts
 from playground.engine.engine import Engine
 from playground.world.bundle import World
 from playground.world.prompt import prompt_frames
@@ -126,6 +126,37 @@ def test_a_second_start_reads_what_was_compiled(tmp_path: Path, cache: Path, mon
     assert (play(world, "openvino-f32") != first).any()
 
 
+def test_a_damaged_export_is_made_again(tmp_path: Path, cache: Path) -> None:
+    pytest.importorskip("onnxruntime")
+    pytest.importorskip("onnx")
+    world = World.load(make_tiny_world(tmp_path / "tiny"))
+    first = play(world, "onnx")
+    for path in cache.glob("*.bin"):
+        path.write_bytes(path.read_bytes()[:1000])
+    world.backends.clear()
+    np.testing.assert_array_equal(play(world, "onnx"), first)
+    assert min(path.stat().st_size for path in cache.glob("*.bin")) > 1000
+
+
+def test_a_kept_model_belongs_to_its_code_sizes_and_world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World.load(make_tiny_world(tmp_path / "tiny"))
+    before = world_facts(world)
+    assert world_facts(World.load(tmp_path / "tiny")) == before
+    names = {"/".join(path.parts[-2:]) for path in source_files(world)}
+    assert names >= {"dynamics/trunk.py", "tokenizer/model.py", "nn/ring.py", "engine/quantised.py", "engine/static.py"}
+    changed = tmp_path / "trunk.py"
+    changed.write_text("another network")
+    monkeypatch.setattr(compiled, "source_files", lambda world: [*source_files(world)[:-1], changed])
+    assert world_facts(world)["code"] != before["code"]
+    monkeypatch.undo()
+    world.dynamics.scale_C += 1
+    world.sampling["steps"] = 1
+    world.manifest.prompts["dots.png"] = "another picture"
+    assert {name for name, value in world_facts(world).items() if value != before[name]} == {
+        *("weights", "sampling", "prompts")
+    }
+
+
 def test_the_cache_keeps_to_its_size_and_drops_the_oldest(tmp_path: Path) -> None:
     cache = CompiledCache(tmp_path / "kept", max_bytes=250)
     for age, name in ((300, "old"), (200, "used"), (100, "new")):
@@ -141,7 +172,7 @@ def test_the_cache_keeps_to_its_size_and_drops_the_oldest(tmp_path: Path) -> Non
 
 
 def test_the_hash_follows_every_weight(tmp_path: Path) -> None:
-    network = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2))
+    network = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2), nn.Embedding(0, 2))
     before = weights_hash([network])
     assert before == weights_hash([network])
     with torch.no_grad():

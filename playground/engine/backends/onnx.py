@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Any
 
 from playground.core.errors import PlaygroundError
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from playground.world.bundle import World
+
+logger = logging.getLogger(__name__)
 
 
 @BACKENDS.register("onnx")
@@ -36,7 +39,7 @@ class OnnxBackend(FixedRowsBackend):
             raise PlaygroundError(
                 "the onnx backend needs ONNX Runtime; install it with: pip install onnx onnxruntime"
             ) from error
-        from playground.engine.compiled import CompiledCache, weights_hash
+        from playground.engine.compiled import CompiledCache, world_facts
 
         self._options = onnxruntime.SessionOptions()
         self._options.intra_op_num_threads = torch.get_num_threads()
@@ -45,7 +48,7 @@ class OnnxBackend(FixedRowsBackend):
         self._cache = CompiledCache()
         self._facts = {
             "made by": ["onnx", torch.__version__],
-            "weights": weights_hash([world.dynamics.network, world.tokenizer]),
+            **world_facts(world),
         }
         super().__init__(world)
 
@@ -62,15 +65,29 @@ class OnnxBackend(FixedRowsBackend):
         return self._graph("decoder", rows, decoder_onnx, ["latents"])
 
     def _graph(self, part: str, rows: int, export: Callable[[World, int], bytes], names: list[str]) -> Graph:
-        import onnxruntime
-
         key = {**self._facts, "part": part, "rows": rows}
-        data = self._cache.get(key)
-        if data is None:
+        session = self._restored(key)
+        if session is None:
             data = export(self.world, rows)
             self._cache.put(key, data)
-        session = onnxruntime.InferenceSession(data, self._options, providers=["CPUExecutionProvider"])
+            session = self._session(data)
         return _call_of(session, names)
+
+    def _restored(self, key: Any) -> Any:
+        data = self._cache.get(key)
+        if data is None:
+            return None
+        try:
+            return self._session(data)
+        except Exception as error:  # the runtime has a class of its own for every kind of damage
+            logger.info("exporting again, the kept model cannot be read: %s", error)
+            self._cache.drop(key)
+            return None
+
+    def _session(self, data: bytes) -> Any:
+        import onnxruntime
+
+        return onnxruntime.InferenceSession(data, self._options, providers=["CPUExecutionProvider"])
 
 
 def _call_of(session: Any, names: list[str]) -> Graph:

@@ -42,7 +42,7 @@ class _OpenVino(FixedRowsBackend):
             raise PlaygroundError(
                 f"the {self.name} backend needs OpenVINO; install it with: pip install 'playground-worlds[fast]'"
             ) from error
-        from playground.engine.compiled import CompiledCache, weights_hash
+        from playground.engine.compiled import CompiledCache, world_facts
 
         self._core = openvino.Core()
         self._threads = torch.get_num_threads()
@@ -51,7 +51,7 @@ class _OpenVino(FixedRowsBackend):
             "made by": [self.name, openvino.__version__, torch.__version__],
             "machine": self._core.get_property("CPU", "FULL_DEVICE_NAME"),
             "threads": self._threads,
-            "weights": weights_hash([world.dynamics.network, world.tokenizer]),
+            **world_facts(world),
         }
         super().__init__(world)
 
