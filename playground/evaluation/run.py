@@ -140,8 +140,7 @@ class Evaluation:
         if suite == "long":
             self._survival()
         if getattr(self.world, "manifest", None) is not None:
-            start = None if self.prompts else self.starts[0]
-            self.numbers |= measure_speed(self.world, start, progress=self.progress)
+            self._speed()
 
     def note(self, line: str) -> None:
         """Keep a line about something that is not measured."""
@@ -264,6 +263,13 @@ class Evaluation:
         left = [f"{name} {count}" for name, count in lasted.reasons.items() if count]
         if left:
             self.note(f"survival_1000 (measured): at the end outside the band by {', '.join(left)} of {runs} runs")
+
+    def _speed(self) -> None:
+        start = None if self.prompts else self.starts[0]
+        try:
+            self.numbers |= measure_speed(self.world, start, progress=self.progress)
+        except Exception as error:  # whatever a backend does here, the numbers of an hour are not lost
+            self.note(f"speed: could not be measured ({type(error).__name__}: {error})")
 
     def _mean(self, key: str, values: np.ndarray, suffix: str = "") -> None:
         self.numbers[f"{key}{suffix}"] = float(values.mean())

@@ -97,6 +97,21 @@ def test_what_cannot_be_measured_is_one_line_and_the_rest_is_there(tmp_path: Pat
     assert any("only the tokenizer is measured" in note for note in notes)
 
 
+def test_a_backend_that_fails_costs_the_speed_only(tmp_path: Path) -> None:
+    class NoBackend(FakeWorld):
+        manifest = SimpleNamespace()
+
+        def generate(self, prompt: object = None) -> None:
+            raise RuntimeError("the compiler is broken")
+
+    notes: list[str] = []
+    numbers = evaluate(NoBackend(), tmp_path, note=notes.append)
+    assert numbers["rollout_psnr_16"] == 60.0
+    assert json.loads((tmp_path / "report.json").read_text()) == numbers
+    assert "fps_median" not in numbers
+    assert any(note.startswith("speed: ") and "the compiler is broken" in note for note in notes)
+
+
 def test_short_episodes_on_disk_shorten_the_context(tmp_path: Path) -> None:
     notes: list[str] = []
     for frames, context in ((30, 4), (18, 1), (9, 0)):
