@@ -6,6 +6,7 @@ TIMES = {
     "by day": ("in daylight", "on a sunny day", "while the sun is up"),
     "at dusk": ("in the evening twilight", "as the light fades", "in dim half light"),
     "at night": ("in the dark", "under a dark night sky", "after nightfall"),
+    "at dawn": ("in the morning twilight", "as the sun rises", "at first light"),
 }
 PLACES = {
     "green meadows": ("an open grassland", "wide green fields", "a grassy plain"),
@@ -22,7 +23,7 @@ NEIGHBOURS = {
     "with a zombie": ("where a zombie walks", "and a green zombie nearby", "with a zombie coming closer"),
     "with a skeleton": ("where a skeleton lurks", "and a skeleton archer nearby", "with a bony skeleton"),
 }
-DAYLIGHT, DUSK = 0.62, 0.33
+DAYLIGHT, TWILIGHT = 0.62, 0.33
 # Tiles of 81 that make a place.
 LAVA, WATER, SAND, TREES, CAVE, STONE = 3, 14, 9, 12, 14, 26
 
@@ -42,15 +43,17 @@ def crafter_paraphrases() -> list[list[str]]:
     ]
 
 
-def caption_id(daylight: float, tiles: dict[str, int], creatures: set[str]) -> int:
+def caption_id(daylight: float, rising: bool, tiles: dict[str, int], creatures: set[str]) -> int:
     """Caption of a frame.
 
     Args:
         daylight: light of the world, 0..1.
+        rising: whether the light grows from frame to frame, as in the morning.
         tiles: how many of the 81 tiles in view are of each material.
         creatures: class names of the objects in view.
     """
-    time = 0 if daylight >= DAYLIGHT else 1 if daylight >= DUSK else 2
+    twilight = "at dawn" if rising else "at dusk"
+    time = "by day" if daylight >= DAYLIGHT else twilight if daylight >= TWILIGHT else "at night"
     stone = sum(tiles.get(name, 0) for name in ("stone", "coal", "iron", "diamond"))
     checks = (
         ("a lava field", tiles.get("lava", 0) >= LAVA),
@@ -64,4 +67,6 @@ def caption_id(daylight: float, tiles: dict[str, int], creatures: set[str]) -> i
     near = "with a zombie" if "Zombie" in creatures else "with a skeleton" if "Skeleton" in creatures else ""
     if not near and "Cow" in creatures:
         near = "with cows"
-    return (time * len(PLACES) + list(PLACES).index(place)) * len(NEIGHBOURS) + list(NEIGHBOURS).index(near)
+    return (list(TIMES).index(time) * len(PLACES) + list(PLACES).index(place)) * len(NEIGHBOURS) + list(
+        NEIGHBOURS
+    ).index(near)
