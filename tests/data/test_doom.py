@@ -57,6 +57,8 @@ def test_captions_say_place_light_and_sight() -> None:
     assert captions[caption_id("map02", 90.0, soldier)] == "walking through a techno base, a soldier ahead"
     assert captions[caption_id("e3m1", 20.0, [])] == "walking through a dim hellish castle"
     assert captions[caption_id("map01", 90.0, [("DoomImp", "Monster", 3)])] == "walking through a maze of rooms"
+    # A monster that was shot gets this name and category.
+    assert captions[caption_id("map01", 90.0, [("DeadDemon", "Gore", 90)])] == "walking through a maze of rooms"
     assert "fireballs" in captions[cover_caption_id([("DoomImpBall", "Projectile", 9)])]
     assert {place_of(name) for names in split_maps("train").values() for name in names} == {0, 1, 2, 3}
 
@@ -107,6 +109,24 @@ def test_few_frames_face_a_wall() -> None:
             near.append(ahead(monkey.pop()[1]) < NEAR)
         player.close()
     assert np.mean(near) < 0.30
+
+
+@pytest.mark.usefixtures("game")
+def test_only_what_the_picture_shows_is_named() -> None:
+    player = DoomCollector(64, "train", {})._open(9, 0)
+    beside = 0
+    for _ in range(150):
+        player.step()
+        state = player._game._game.get_state()
+        if state is None:
+            continue
+        # The stored picture is columns 32 to 287 of 320.
+        shown = [label for label in state.labels if label.x + label.width > 38 and label.x < 282]
+        beside += len(state.labels) - len(shown)
+        named = {label.object_id for label in player._game.view()[2]}
+        assert named == {label.object_id for label in shown}
+    player.close()
+    assert beside > 0
 
 
 @pytest.mark.usefixtures("game")

@@ -17,6 +17,8 @@ SIDE, MARGIN = 256, 32
 # Tics before the first frame: the weapon is raised and the view has come to rest.
 START_TIC, SETTLE_TICS = 14, 4
 TURNS = 12
+# Columns of the picture that a thing has to cover to be in view.
+IN_VIEW = 6
 
 
 class DoomGame:
@@ -80,10 +82,12 @@ class DoomGame:
             self._turn_to_the_open(rng)
 
     def view(self) -> tuple[np.ndarray, np.ndarray, list[Any]]:
-        """Picture uint8 (256, 256, 3), depth uint8 (256, 256) and labels of the frame in view."""
+        """Picture uint8 (256, 256, 3), depth uint8 (256, 256) and labels of what is in it; their x has 320 columns."""
         state = self._game.get_state()
         inside = slice(MARGIN, MARGIN + SIDE)
-        return state.screen_buffer[:, inside], state.depth_buffer[:, inside], state.labels
+        low, high = MARGIN + IN_VIEW, MARGIN + SIDE - IN_VIEW
+        labels = [label for label in state.labels if label.x + label.width > low and label.x < high]
+        return state.screen_buffer[:, inside], state.depth_buffer[:, inside], labels
 
     def act(self, action: int) -> tuple[float, bool]:
         """Hold an action for two tics; returns the reward and whether the episode ended."""
