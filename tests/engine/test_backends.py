@@ -11,8 +11,10 @@ import pytest
 import torch
 
 from playground.core.config import write_json
+from playground.core.registry import BACKENDS
 from playground.engine import backends, compiled
 from playground.engine.backends import int8
+from playground.engine.backends.eager import EagerBackend
 from playground.engine.engine import Engine
 from playground.world.bundle import World
 from playground.world.prompt import prompt_frames
@@ -102,6 +104,26 @@ def test_a_failing_candidate_does_not_stop_the_game(
     with caplog.at_level(logging.WARNING):
         assert Engine(world, threads=1).backend_name == "eager"
     assert "no such instruction" in caplog.text
+
+
+def test_a_gpu_that_cannot_play_leaves_it_to_the_cpu(
+    world: World, cache: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Refusing(EagerBackend):
+        def prepare(self, slots: int) -> None:
+            raise RuntimeError("no kernel image is available\nCompile with TORCH_USE_CUDA_DSA")
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(backends, "installed_candidates", lambda: ["eager"])
+    monkeypatch.setitem(BACKENDS._classes, "cudagraph", Refusing)
+    with caplog.at_level(logging.WARNING):
+        assert Engine(world, threads=1).backend_name == "eager"
+    (told,) = caplog.messages
+    assert "no kernel image" in told
+    assert "\n" not in told
+    assert {name for name, _ in world.backends} == {"eager"}
+    monkeypatch.setitem(BACKENDS._classes, "cudagraph", type("Working", (EagerBackend,), {"name": "cudagraph"}))
+    assert Engine(world, threads=1).backend_name == "cudagraph"
 
 
 def test_another_number_of_threads_or_version_measures_again(

@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 EXACT = "eager"
 """The backend that others are measured against; it stays unless another is clearly faster."""
 
+ON_GPU = "cudagraph"
+"""The backend that ``auto`` takes where torch finds a GPU and the backend draws a frame on it."""
+
 AUTO_CANDIDATES = {EXACT: "torch", "int8": "torch", "openvino": "openvino", "onnx": "onnxruntime"}
 """Backends that ``auto`` tries on a CPU, and the package that each needs."""
 
@@ -53,8 +56,18 @@ def pick_backend(name: str, world: World, slots: int = 1) -> Any:
     """
     import torch
 
+    if name == "auto" and torch.cuda.is_available():
+        try:
+            backend = pick_backend(ON_GPU, world, slots)
+            frame_seconds(backend, 1, slots)
+        except Exception as error:  # whatever a driver refuses, the world can still be played
+            reason = next(iter(str(error).splitlines()), type(error).__name__)
+            logger.warning("the %s backend cannot run world %r, a CPU has to: %s", ON_GPU, world.name, reason)
+            world.backends.pop((ON_GPU, torch.get_num_threads()), None)
+        else:
+            return backend
     if name == "auto":
-        name = "cudagraph" if torch.cuda.is_available() else _fastest(world, slots)
+        name = _fastest(world, slots)
     key = (name, torch.get_num_threads())  # compiled models are made for a number of threads
     if key not in world.backends:
         world.backends[key] = BACKENDS.get(name)(world)
