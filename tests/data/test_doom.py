@@ -130,6 +130,30 @@ def test_only_what_the_picture_shows_is_named() -> None:
 
 
 @pytest.mark.usefixtures("game")
+@pytest.mark.parametrize("tries", [1, 30], ids=["once", "always"])
+def test_a_start_that_ends_at_once_is_drawn_again(tries: int) -> None:
+    player = DoomCollector(64, "train", {})._open(9, 0)
+    command, deaths = player._game._command, []
+
+    def dies(text: str) -> None:
+        command(text)
+        # After the warp, with the tics of rest still to come, the player dies for the first tries.
+        if text.startswith("warp") and len(deaths) < tries:
+            deaths.append(text)
+            command("god")
+            command("kill")
+
+    player._game._command = dies
+    if tries == 1:
+        assert player.step()[0].shape == (64, 64, 3)
+        assert len(deaths) == 1
+    else:
+        with pytest.raises(PlaygroundError, match="before their first frame; use another --seed"):
+            player.step()
+    player.close()
+
+
+@pytest.mark.usefixtures("game")
 def test_take_cover_only_steps_aside() -> None:
     batches = play(64, 0, 1, 60, scenario="take-cover")
     names = DoomCollector(64, "train", {}).action_names

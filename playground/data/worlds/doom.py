@@ -35,6 +35,8 @@ EPISODE_FRAMES = (250, 501)
 # The maps are dark: frames are brightened with this exponent.
 GAMMA = 0.68
 BRIGHTER = (255 * (np.arange(256) / 255) ** GAMMA + 0.5).astype(np.uint8)
+# So many places may end their episode before its first frame.
+STARTS = 20
 # A walker that came no farther than STUCK_UNITS in STUCK_FRAMES is caught somewhere: the episode is cut.
 STUCK_FRAMES, STUCK_UNITS = 80, 48.0
 
@@ -143,8 +145,12 @@ class _Player:
         return frame, action, reward, terminated, truncated, caption
 
     def _start(self) -> None:
-        self._map = self._maps[int(self._rng.integers(len(self._maps)))]
-        self._game.start(self._map, int(self._rng.integers(*self._seeds)), self._rng, anywhere=self._anywhere())
+        for _ in range(STARTS):
+            self._map = self._maps[int(self._rng.integers(len(self._maps)))]
+            if self._game.start(self._map, int(self._rng.integers(*self._seeds)), self._rng, self._anywhere()):
+                break
+        else:
+            raise PlaygroundError(f"{STARTS} games of doom in a row ended before their first frame; use another --seed")
         self._walker.reset()
         self._left = int(self._rng.integers(*EPISODE_FRAMES))
         self._mark, self._since = self._game.position(), 0

@@ -60,7 +60,7 @@ class DoomGame:
         self._game.close()
         self._stack.close()
 
-    def start(self, name: str, seed: int, rng: np.random.Generator, anywhere: bool) -> None:
+    def start(self, name: str, seed: int, rng: np.random.Generator, anywhere: bool) -> bool:
         """Begin an episode on a map, at its start or at the place of some item, looking along a free line.
 
         Args:
@@ -68,18 +68,23 @@ class DoomGame:
             seed: seed of the game's random numbers.
             rng: draws the place.
             anywhere: begin at the place of an item, unhurt by enemies.
+
+        Returns:
+            Whether the episode is running: a place may end it at once, as an exit does.
         """
         game = self._game
         game.set_doom_map(name)
         game.set_seed(seed)
         game.new_episode()
-        if anywhere:
+        # There is no state to read once an episode has ended.
+        if anywhere and not game.is_episode_finished():
             self._command("god")
             spots = [(o.position_x, o.position_y) for o in game.get_state().objects if o.category not in ("Monster",)]
             x, y = spots[int(rng.integers(len(spots)))]
             self._command(f"warp {x:.0f} {y:.0f}")
             game.make_action(self._idle, SETTLE_TICS)
             self._turn_to_the_open(rng)
+        return not game.is_episode_finished()
 
     def view(self) -> tuple[np.ndarray, np.ndarray, list[Any]]:
         """Picture uint8 (256, 256, 3), depth uint8 (256, 256) and labels of what is in it; their x has 320 columns."""
@@ -107,8 +112,9 @@ class DoomGame:
         left = self._pressed[NAMES.index("left")]
         self._game.make_action(left, int(rng.integers(1, 90)))
         for _ in range(TURNS):
-            depth = self._game.get_state().depth_buffer[96:160, 128:192]
-            if self._game.is_episode_finished() or depth.mean() > 16:
+            if self._game.is_episode_finished():
+                return
+            if self._game.get_state().depth_buffer[96:160, 128:192].mean() > 16:
                 return
             self._game.make_action(left, 14)
 
