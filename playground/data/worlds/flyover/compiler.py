@@ -2,12 +2,65 @@
 
 from __future__ import annotations
 
-from numba import njit
+import functools
+import hashlib
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
-kernel = njit(cache=True, error_model="numpy")
+from numba import config, njit
+
+from playground.engine.compiled import cache_folder as user_folder
+
+
+@functools.cache
+def code_folder() -> str | None:
+    """Folder of the compiled code, named after a digest of all of flyover's source; None where none can be written.
+
+    Numba compares only the file of the compiled function itself, but constants and functions of the other files are
+    compiled into it: a cache in one place would go on drawing with what those files held before.
+    """
+    here = Path(__file__).parent
+    sources = sorted(here.glob("*.py"))
+    if not sources:
+        # Imported from an archive: nothing says whether cached code is still right.
+        return None
+    digest = hashlib.sha256()
+    for path in sources:
+        digest.update(f"{path.name} {path.stat().st_size} ".encode() + path.read_bytes())
+    for parent in (config.CACHE_DIR, here / "__pycache__", user_folder()):
+        if not parent:
+            continue
+        folder = Path(parent) / f"flyover-{digest.hexdigest()[:16]}"
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            tempfile.TemporaryFile(dir=folder).close()
+        except OSError:
+            continue
+        return str(folder)
+    return None
+
+
+def _compiled(**flags: Any) -> Callable[[Callable[..., Any]], Any]:
+    """A decorator like ``numba.njit`` whose cache is ``code_folder()``."""
+
+    def decorate(function: Callable[..., Any]) -> Any:
+        folder, before = code_folder(), config.CACHE_DIR
+        # Numba asks for the folder once, while it wraps the function, and knows no other way to be told.
+        config.CACHE_DIR = folder or before
+        try:
+            return njit(cache=folder is not None, error_model="numpy", **flags)(function)
+        finally:
+            config.CACHE_DIR = before
+
+    return decorate
+
+
+kernel = _compiled()
 # For what runs once a pixel: without reference counts, whose atomic additions took most of the time. Such a function
 # must not make arrays.
 # The flags promise that no number is infinite or undefined; none of them changes the order of additions.
-pixel_kernel = njit(cache=True, error_model="numpy", _nrt=False, fastmath={"nnan", "ninf", "nsz", "arcp"})
+pixel_kernel = _compiled(_nrt=False, fastmath={"nnan", "ninf", "nsz", "arcp"})
 # Passing arrays to a compiled function costs more than a pixel does, so whatever runs once a pixel is inlined.
-inlined = njit(cache=True, error_model="numpy", inline="always")
+inlined = _compiled(inline="always")
