@@ -213,6 +213,18 @@ def test_compiled_code_is_never_older_than_the_source(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("numba")
+def test_splits_of_one_seed_share_no_play() -> None:
+    def story(split: str) -> list[list[int]]:
+        batches = FlyoverCollector(64, split, {}).rollout(7, 0, 2, 40)
+        return [[*batch.actions_S.tolist(), *batch.captions_S.tolist()] for batch in batches]
+
+    stories = [story(split) for split in SPLIT_WORLDS]
+    assert all(a != b for a, b in itertools.combinations(stories, 2))
+    actions = [[row[:2] for row in story] for story in stories]
+    assert all(a != b for a, b in itertools.combinations(actions, 2))
+
+
+@pytest.mark.usefixtures("numba")
 def test_small_pictures_are_large_ones_averaged() -> None:
     small, large = play(0, 1, 3, 64)[-1][0], play(0, 1, 3, 128)[-1][0]
     halved = large.reshape(1, 64, 2, 64, 2, 3).mean((2, 4))

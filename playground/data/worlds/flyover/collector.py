@@ -92,7 +92,8 @@ class _Player:
 
     def __init__(self, stage: Any, seed_range: list[int], seed: int, stream: int) -> None:
         self._stage, self._seed_range = stage, seed_range
-        self._rng = np.random.default_rng([seed, 5, stream])
+        # The split counts too: with the same seed, its biomes, weather and events must not be those of another.
+        self._rng = np.random.default_rng([seed, 5, stream, seed_range[0]])
         self._episode = 0
         self._start()
 
