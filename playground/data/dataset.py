@@ -20,7 +20,7 @@ from playground.data.format import (
     motion_path,
     open_shard,
 )
-from playground.data.sampling import balance_captions, check_source_weights, motion_weights, share_sources
+from playground.data.sampling import balance_captions, check_shares, check_source_weights, motion_weights, share_sources
 
 _MOTION_CHUNK = 256
 
@@ -271,10 +271,16 @@ class ClipDataset:
         offset_T = np.arange(self.num_frames) - begin_T
         return np.flatnonzero((offset_T % self.stride == 0) & (offset_T + self.length <= length_T)).astype(np.int64)
 
-    def _window_weights(self) -> np.ndarray:
+    def _window_motion(self) -> np.ndarray:
+        if self.motion_weight == 0.0:
+            # It would be multiplied by zero, and finding it reads every frame.
+            return np.zeros(len(self.starts_W))
         total = np.concatenate([[0.0], np.cumsum(self.motion(), dtype=np.float64)])
         # The difference to the frame before the window is not seen, so it does not count.
-        motion_W = total[self.starts_W + self.length] - total[self.starts_W + 1]
+        return total[self.starts_W + self.length] - total[self.starts_W + 1]
+
+    def _window_weights(self) -> np.ndarray:
+        motion_W = self._window_motion()
         if self.source_weights is None and self.rare_captions == 0.0:
             return motion_weights(motion_W, self.motion_weight)
         weights_W = np.zeros(len(motion_W))
@@ -287,6 +293,7 @@ class ClipDataset:
         shares = np.bincount(source_W, minlength=len(self.sources)).tolist()
         if self.source_weights is not None:
             shares = [self.source_weights[name] for name in self.sources]
+            check_shares(shares, weights_W, source_W, self.sources, self.length)
         return share_sources(weights_W, source_W, shares)
 
 

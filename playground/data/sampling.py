@@ -58,15 +58,25 @@ def balance_captions(weights_W: np.ndarray, caption_W: np.ndarray, share: float)
     return balanced_W
 
 
-def share_sources(weights_W: np.ndarray, source_W: np.ndarray, shares: Sequence[float]) -> np.ndarray:
-    """Scale the weights of each source so that its windows are drawn in proportion to ``shares[source]``.
+def check_shares(
+    shares: Sequence[float], weights_W: np.ndarray, source_W: np.ndarray, sources: Sequence[str], length: int
+) -> None:
+    """Refuse shares that cannot be kept, because a source has no window of ``length`` frames that can be drawn.
 
     Raises:
-        PlaygroundError: no source with a share has a window that can be drawn.
+        PlaygroundError: names the source.
     """
     total_S = np.bincount(source_W, weights=weights_W, minlength=len(shares))
+    for name, share, total in zip(sources, shares, total_S.tolist(), strict=True):
+        if share > 0 and not total > 0:
+            raise PlaygroundError(
+                f"source_weights: {name!r} has no window of {length} frames; use shorter windows or give it weight 0"
+            )
+
+
+def share_sources(weights_W: np.ndarray, source_W: np.ndarray, shares: Sequence[float]) -> np.ndarray:
+    """Scale the weights of each source so that its windows are drawn in proportion to ``shares[source]``."""
+    total_S = np.bincount(source_W, weights=weights_W, minlength=len(shares))
     scale_S = np.where(total_S > 0, np.asarray(shares) / np.where(total_S > 0, total_S, 1.0), 0.0)
-    if not (scale_S > 0).any():
-        raise PlaygroundError("no source with a weight above 0 has a window of this length; use shorter windows")
     scaled_W: np.ndarray = weights_W * scale_S[source_W]
     return scaled_W

@@ -104,6 +104,20 @@ def test_rare_captions_are_drawn_as_often_as_the_others(folders: list[Path]) -> 
     )
 
 
+def test_motion_that_is_not_asked_for_is_not_read(folders: list[Path]) -> None:
+    weights = {"flight": 1, "game": 1, "import": 1}
+    data = ClipDataset(folders, length=2, source_weights=weights, rare_captions=0.5)
+    data.sample_starts(10, np.random.default_rng(0))
+    # What was found out about motion is kept beside the shards.
+    assert not [path for folder in folders for path in folder.rglob("*motion*")]
+    moving = ClipDataset(folders, length=2, source_weights=weights, motion_weight=0.5)
+    moving.sample_starts(10, np.random.default_rng(0))
+    assert len([path for folder in folders for path in folder.rglob("*motion*")]) == 3
+    # Sources that get nothing may be too short.
+    short = ClipDataset(folders, length=200, source_weights={"flight": 0, "game": 1, "import": 0})
+    assert shares(short, 100)["game"] == 1
+
+
 def test_known_weights() -> None:
     assert motion_weights(np.array([0.0, 4.0]), 0.5).tolist() == [0.5, 1.5]
     assert motion_weights(np.zeros(3), 1.0).tolist() == [1, 1, 1]
@@ -135,7 +149,11 @@ def test_sampling_without_weights_is_what_it_always_was(folders: list[Path]) -> 
         ({"source_weights": {"flight": 1, "game": -1, "import": 1}}, r"'game' must be 0 or more, got -1"),
         ({"source_weights": {"flight": 0, "game": 0, "import": 0}}, r"at least one must be above 0"),
         ({"rare_captions": 1.5}, r"rare_captions must be 0..1"),
-        ({"length": 200, "source_weights": {"flight": 1, "game": 0, "import": 1}}, "no source with a weight above 0"),
+        (
+            {"length": 200, "source_weights": {"flight": 1, "game": 0, "import": 1}},
+            "'flight' has no window of 200",
+        ),
+        ({"length": 200, "source_weights": {"flight": 1, "game": 1, "import": 0}}, "'flight' has no window.*weight 0"),
     ],
 )
 def test_weights_that_mean_nothing_are_refused(folders: list[Path], arguments: dict[str, Any], message: str) -> None:
