@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from playground.core.errors import PlaygroundError
-from playground.data.worlds import Collector
+from playground.data.worlds import Collector, StepBatch
 from playground.data.writer import DEFAULT_SHARD_FRAMES, ShardWriter
 
 EPISODES_PER_SHARD = 1 << 20
@@ -85,11 +87,42 @@ def missing_rollouts(lengths: list[int], streams: int, done: set[int]) -> list[R
     return rollouts
 
 
+def _check_batch(batch: StepBatch, streams: int, job: Job, collector: Collector) -> None:
+    """Refuse what a shard could not hold or nobody could read; a collector may come from a plug-in.
+
+    Raises:
+        PlaygroundError: names the collector and the field.
+    """
+    name = getattr(job.collector, "__name__", type(collector).__name__)
+    frames, shape = batch.frames_SHWC, (streams, job.size, job.size, 3)
+    if not isinstance(frames, np.ndarray) or frames.dtype != np.uint8 or frames.shape != shape:
+        got = f"{getattr(frames, 'dtype', type(frames).__name__)} {getattr(frames, 'shape', '')}".rstrip()
+        raise PlaygroundError(f"collector {name}: frames_SHWC must be uint8 {shape}, got {got}")
+    steps = {
+        "actions_S": (0, len(collector.action_names)),
+        "rewards_S": None,
+        "terminated_S": None,
+        "truncated_S": None,
+        "captions_S": (-1, len(collector.captions)),
+    }
+    for field, bounds in steps.items():
+        values_S = np.asarray(getattr(batch, field))
+        if values_S.shape != (streams,):
+            raise PlaygroundError(f"collector {name}: {field} must have shape ({streams},), got {values_S.shape}")
+        if bounds is None:
+            continue
+        wrong_S = (values_S < bounds[0]) | (values_S >= bounds[1])
+        if values_S.dtype.kind not in "iu" or wrong_S.any():
+            raise PlaygroundError(
+                f"collector {name}: {field} must hold integers {bounds[0]}..{bounds[1] - 1}, got {values_S.tolist()}"
+            )
+
+
 def play_rollout(job: Job, collector: Collector, rollout: Rollout, advance: Advance) -> None:
     """Play one rollout and write those of its shards that are missing.
 
     Raises:
-        PlaygroundError: the disk is full, or whatever the collector says.
+        PlaygroundError: the disk is full, the collector hands out what a dataset cannot hold, or whatever it says.
     """
     first, lengths = rollout.first, rollout.lengths
     with contextlib.ExitStack() as stack:
@@ -101,6 +134,7 @@ def play_rollout(job: Job, collector: Collector, rollout: Rollout, advance: Adva
         batches = collector.rollout(job.seed, first, len(lengths), max(lengths))
         try:
             for t, batch in zip(range(max(lengths)), batches, strict=True):
+                _check_batch(batch, len(lengths), job, collector)
                 for row, shard in shards.items():
                     if t >= lengths[row]:
                         continue
