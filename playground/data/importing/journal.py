@@ -114,12 +114,14 @@ class Resume:
     Attributes:
         finished: videos whose frames are all in the dataset.
         first: videos that have to be imported again first, in this order.
-        skip: frames of the first of them that are in the dataset.
+        lost: videos that would have to be imported again, but are not there; none of their frames is in the dataset.
+        skip: frames of the first of ``first`` that are in the dataset.
         episodes: number of episodes of the finished videos.
     """
 
     finished: set[str]
     first: list[str]
+    lost: list[str]
     skip: int
     episodes: int
 
@@ -137,25 +139,29 @@ def plan_resume(records: dict[str, VideoRecord], published: int, available: set[
     """
     finished: set[str] = set()
     first: list[str] = []
+    lost: list[str] = []
     covered = episodes = skip = 0
     for mark, record in records.items():
-        if not first and record.frames >= 0 and covered + record.frames <= published:
+        begun = bool(first or lost)
+        if not begun and record.frames >= 0 and covered + record.frames <= published:
             covered += record.frames
             episodes += record.episodes
             if not record.error:
                 finished.add(mark)
-        elif not first and published > covered:
+            continue
+        if record.error:
+            # Tried again behind all others, because that is where the journal puts a failed video that begins again.
+            continue
+        if not begun and published > covered:
             if mark not in available:
                 raise PlaygroundError(
                     f"{record.name} was being imported when the import stopped, and is missing or changed now; "
                     "name it again, or start in an empty folder"
                 )
             skip = published - covered
-            first.append(mark)
-        elif mark in available:
-            first.append(mark)
-    if not first and published > covered:
+        (first if mark in available else lost).append(mark)
+    if not first and not lost and published > covered:
         raise PlaygroundError(
             f"{JOURNAL_NAME} knows of {covered} frames, but the dataset has {published}; start in an empty folder"
         )
-    return Resume(finished, first, skip, episodes)
+    return Resume(finished, first, lost, skip, episodes)

@@ -38,6 +38,7 @@ DEFAULT_MIN_FRAMES = 32
 _SURVEY_FRAMES = 16
 _UNKNOWN_SECONDS = 600.0
 _NAMED = 5
+_NOT_FINISHED = "was not finished; name it again to import it"
 
 
 @dataclass(frozen=True)
@@ -140,6 +141,9 @@ def _import_missing(
     """Import what the journal does not know as finished, in an order that continues the published shards."""
     known = {source.fingerprint: source for source in sources}
     resume = plan_resume(journal.records, writer.frames_written, set(known))
+    for mark in resume.lost:
+        # Its frames never reached the dataset. Left as it is, the record would be taken for the frames of later videos.
+        journal.append(VideoRecord(mark, journal.records[mark].name, frames=0, error=_NOT_FINISHED))
     again = set(resume.first)
     order = [known[mark] for mark in resume.first]
     order += [source for source in sources if source.fingerprint not in resume.finished | again]
