@@ -98,6 +98,12 @@ def test_the_play_moves_and_is_lit(pair: list[StepBatch]) -> None:
 
 
 @pytest.mark.usefixtures("pair")
+def test_splits_play_differently_with_one_seed() -> None:
+    plays = [CrafterCollector(64, split, {}).rollout(3, 0, 1, 40) for split in SPLIT_WORLDS]
+    assert len({tuple(int(batch.actions_S[0]) for batch in play) for play in plays}) == 3
+
+
+@pytest.mark.usefixtures("pair")
 def test_nothing_global_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     before = np.random.get_state()[1].copy()  # noqa: NPY002 - this is what must not change

@@ -162,6 +162,12 @@ def test_take_cover_only_steps_aside() -> None:
 
 
 @pytest.mark.usefixtures("game")
+def test_splits_play_take_cover_differently_with_one_seed() -> None:
+    plays = [DoomCollector(64, split, {"scenario": "take-cover"}).rollout(2, 0, 1, 60) for split in SPLIT_SEEDS]
+    assert len({tuple(int(batch.actions_S[0]) for batch in play) for play in plays}) == 3
+
+
+@pytest.mark.usefixtures("game")
 def test_stopping_early_ends_the_game(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     monkeypatch.setattr("tempfile.tempdir", None)

@@ -63,6 +63,12 @@ def test_a_stream_is_the_same_in_every_grouping(collector: ProcgenBatch) -> None
 
 
 @pytest.mark.usefixtures("simulator")
+def test_splits_play_differently_with_one_seed() -> None:
+    plays = [ProcgenCollector(64, split, {}).rollout(3, 0, 1, 40) for split in SPLIT_LEVELS]
+    assert len({tuple(int(batch.actions_S[0]) for batch in play) for play in plays}) == 3
+
+
+@pytest.mark.usefixtures("simulator")
 @pytest.mark.parametrize("name", GAMES)
 def test_every_game_plays(name: str) -> None:
     collector = ProcgenCollector(64, "test", {"game": name})

@@ -94,6 +94,12 @@ def test_the_caption_names_the_colours_in_the_picture() -> None:
 
 
 @pytest.mark.usefixtures("simulator")
+def test_splits_have_their_own_colours_with_one_seed() -> None:
+    plays = [RacingCollector(64, split, {}).rollout(3, 0, 8, 1) for split in SPLIT_TRACKS]
+    assert len({tuple(next(iter(play)).captions_S // 2) for play in plays}) == 3
+
+
+@pytest.mark.usefixtures("simulator")
 def test_playing_leaves_the_process_as_it_was() -> None:
     environment, state = dict(os.environ), random.getstate()
     play(0, 1, 3)

@@ -58,6 +58,9 @@ STILL_DIFFERENCE = 0.5
 class CoinrunCollector(ProcgenBatch):
     """Plays CoinRun (MIT code, CC0 / CC-BY / OGA-BY art) through the Procgen package.
 
+    With one seed, all splits draw the same random numbers for their keys, in levels of their own: give val and test
+    other seeds than train where that matters. It stays so because a seed keeps its frames from release to release.
+
     Options:
         difficulty: ``"hard"`` (all themes and backdrops) or ``"easy"`` (one theme, one backdrop).
         backgrounds: draw the backdrop (default true).

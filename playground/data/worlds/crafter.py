@@ -121,7 +121,7 @@ class _Player:
     """One stream: a simulator of its own, its play and its episodes, all from (seed, stream)."""
 
     def __init__(self, package: Any, view: CrafterView, seed_range: list[int], seed: int, stream: int) -> None:
-        self._rng = np.random.default_rng([seed, 11, stream])
+        self._rng = np.random.default_rng([seed, 11, stream, seed_range[0]])
         self._package, self._view, self._seed_range = package, view, seed_range
         self._codes = [package.constants.actions.index(name) for name in ACTIONS.values()]
         self._names = list(ACTIONS)

@@ -43,14 +43,15 @@ STUCK_FRAMES, STUCK_UNITS = 80, 48.0
 
 @COLLECTORS.register("doom")
 class DoomCollector:
-    """Walks through Freedoom with ViZDoom. Val and test have maps of their own.
+    """Walks through Freedoom with ViZDoom. Val and test have maps of their own, and other seeds.
 
     The reward is 1 for each enemy shot and 0.1 for each item in ``explore``, and 1 a tic in ``take-cover``. An
     episode ends (terminated) at the exit of a map or with the player's death, and is cut (truncated) after 250 to 500
     frames or when the walker is stuck.
 
     Options:
-        scenario: ``"explore"`` (default) or ``"take-cover"``, the hall of fireballs of the World Models study.
+        scenario: ``"explore"`` (default) or ``"take-cover"``, the hall of fireballs of the World Models study. It is
+            one map, so there the splits differ in their seeds only.
     """
 
     version = 1
@@ -107,7 +108,7 @@ class DoomCollector:
                 )
 
     def _open(self, seed: int, stream: int) -> _Player:
-        rng = np.random.default_rng([seed, 13, stream])
+        rng = np.random.default_rng([seed, 13, stream, self.seed_range[0]])
         # Neighbouring streams play different game files, so that a small dataset holds both.
         wad = list(GAMES)[(seed + stream + 1) % len(GAMES)]
         if self._scenario == "take-cover":

@@ -195,6 +195,7 @@ class ProcgenCollector(ProcgenBatch):
         if self._game not in GAMES:
             known = ", ".join(GAMES)
             raise PlaygroundError(f"procgen has no game {self._game!r}.{suggest(self._game, GAMES)} Known: {known}.")
+        self._split_seeds = (self.seed_range[0],)
         game = GAMES[self._game]
         self.time_limit = game.time_limit
         self.action_names = [*DIRECTIONS, game.key] if game.key else list(DIRECTIONS)
@@ -204,16 +205,15 @@ class ProcgenCollector(ProcgenBatch):
         self._caption = list(GAMES).index(self._game)
 
     def _policy(self, seed: int, first_stream: int, streams: int, frames: int) -> BatchPolicy:
-        return _StickyPolicy(GAMES[self._game], seed, first_stream, streams, frames)
+        generators = [np.random.default_rng([seed, 2, first_stream + k, *self._split_seeds]) for k in range(streams)]
+        return _StickyPolicy(GAMES[self._game], generators, frames)
 
 
 class _StickyPolicy:
     """Draws a direction and holds it; stream k of a seed plays the same whatever is beside it."""
 
-    def __init__(self, game: Game, seed: int, first_stream: int, streams: int, frames: int) -> None:
-        self._actions_ST = np.stack(
-            [_play(game, np.random.default_rng([seed, 2, first_stream + k]), frames) for k in range(streams)]
-        )
+    def __init__(self, game: Game, generators: list[np.random.Generator], frames: int) -> None:
+        self._actions_ST = np.stack([_play(game, rng, frames) for rng in generators])
         self._t = -1
 
     def act(self, frames_SHWC: np.ndarray) -> np.ndarray:

@@ -41,6 +41,8 @@ class ProcgenBatch:
     _source: str
     _game: str
     _caption: int
+    # What tells the random numbers of a split from those of the others with the same seed.
+    _split_seeds: tuple[int, ...] = ()
 
     def __init__(self, size: int, split: str, options: dict[str, Any], defaults: dict[str, Any]) -> None:
         """Check size, split and options without starting the simulator.
@@ -129,7 +131,7 @@ class ProcgenBatch:
             start_level=self.seed_range[0],
             num_levels=self.seed_range[1] - self.seed_range[0],
             num_threads=self._threads,
-            rand_seed=int(np.random.SeedSequence([seed, first_stream]).generate_state(1)[0] >> 1),
+            rand_seed=int(np.random.SeedSequence([seed, first_stream, *self._split_seeds]).generate_state(1)[0] >> 1),
             render_mode=None if self._size == NATIVE_SIZE else "rgb_array",
         )
 

@@ -112,7 +112,7 @@ class _Player:
     """One stream: a simulator of its own, its driver and its episodes, all from (seed, stream)."""
 
     def __init__(self, environment: Any, seed_range: list[int], seed: int, stream: int) -> None:
-        self._rng = np.random.default_rng([seed, 9, stream])
+        self._rng = np.random.default_rng([seed, 9, stream, seed_range[0]])
         self._env, self._seed_range = environment(continuous=True), seed_range
         self._pairs = colour_pairs()
         self._start()
