@@ -34,8 +34,8 @@ LOST_FRAMES = 30
 class RacingCollector:
     """Drives CarRacing (MIT code, no assets) with a new track and new colours in every episode. There are no options.
 
-    The reward is that of the simulator. An episode ends (terminated) after a lap and is cut (truncated) after 300 to
-    500 frames or when the car is lost.
+    The reward is that of the simulator. An episode ends (terminated) after a lap or when the car leaves the simulator's
+    field (reward -100), and is cut (truncated) after 300 to 500 frames or when the car is lost.
     """
 
     version = 1
