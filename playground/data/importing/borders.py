@@ -27,13 +27,19 @@ def find_borders(pictures: Iterable[VideoFrame]) -> Box:
     """The part of the picture inside the borders; everything when there are none or it is not certain.
 
     Args:
-        pictures: frames from all over the video, decoded, not yet turned upright.
+        pictures: frames from all over the video, decoded, not yet turned upright. Those that FFmpeg cannot convert say
+            nothing about borders.
     """
+    import av
+
     lumas = []
     for picture in pictures:
         scale = min(1.0, SURVEY_SIDE / max(picture.width, picture.height))
         width, height = max(1, round(picture.width * scale)), max(1, round(picture.height * scale))
-        luma_HW = picture.reformat(width=width, height=height, format="gray", interpolation="AREA").to_ndarray()
+        try:
+            luma_HW = picture.reformat(width=width, height=height, format="gray", interpolation="AREA").to_ndarray()
+        except av.FFmpegError:
+            continue
         if not lumas or luma_HW.shape == lumas[0].shape:
             lumas.append(luma_HW)
     return borders_of(lumas)

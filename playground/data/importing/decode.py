@@ -16,6 +16,7 @@ MIN_SIDE = 8
 MAX_PIXELS = 8192 * 4320
 MAX_ASPECT = 20.0
 _WAIT_FOR_KEY_SECONDS = 10.0
+_MAX_SECONDS = 48 * 3600.0  # a header that claims more is wrong
 # Formats that hold pictures themselves. Play lists and scripts name other files or addresses and are not opened.
 _FORMATS = "mov,mp4,matroska,webm,avi,mpeg,mpegts,mpegvideo,flv,asf,ogg,h264,hevc,m4v,ivf,gif"
 
@@ -46,7 +47,7 @@ class Video:
         width: coded width in pixels, before any rotation.
         height: coded height in pixels.
         fps: average frames per second of the file, 0 when it does not say.
-        seconds: length that the file claims, 0 when it does not say.
+        seconds: length that the file claims, 0 when it does not say or claims more than two days.
         pixel_aspect: width of a pixel divided by its height.
         damaged: number of packets and frames that could not be decoded so far.
         end: time of the last decoded frame so far, from the start of the video, plus that frame's duration.
@@ -148,7 +149,7 @@ class Video:
             try:
                 self._container.seek(target)
                 yield next(self._container.decode(self._stream))
-            except (self._errors, StopIteration):
+            except (self._errors, OverflowError, StopIteration):
                 continue
 
     def _packets(self) -> Iterator[Any]:
@@ -170,6 +171,10 @@ class Video:
         streams = [stream for stream in self._container.streams.video if not stream.disposition & pictures]
         if not streams:
             raise UnreadableVideo("has no video track")
+        # FFmpeg names the codec of a track that it cannot decode, but has no context for it.
+        streams = [stream for stream in streams if stream.codec_context is not None]
+        if not streams:
+            raise UnreadableVideo("no decoder for this video")
         stream = max(streams, key=lambda item: (item.codec_context.width or 0) * (item.codec_context.height or 0))
         width, height = stream.codec_context.width, stream.codec_context.height
         check_picture_size(width, height)
@@ -178,9 +183,10 @@ class Video:
 
     def _claimed_seconds(self) -> float:
         stream = self._stream
+        claims = [(self._container.duration or 0) / 1_000_000]
         if stream.duration and stream.time_base:
-            return max(0.0, float(stream.duration * stream.time_base))
-        return max(0.0, (self._container.duration or 0) / 1_000_000)
+            claims.insert(0, float(stream.duration * stream.time_base))
+        return next((seconds for seconds in claims if 0 < seconds <= _MAX_SECONDS), 0.0)
 
 
 def check_picture_size(width: int, height: int) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from playground.data.importing.decode import check_picture_size
+from playground.data.importing.decode import UnreadableVideo, check_picture_size
 
 if TYPE_CHECKING:
     from av.video.frame import VideoFrame
@@ -121,8 +121,10 @@ class Framer:
         """The frame, uint8 (size, size, 3), upright.
 
         Raises:
-            UnreadableVideo: the picture changed to a size that cannot be handled.
+            UnreadableVideo: the picture changed to a size that cannot be handled, or has colours that FFmpeg cannot
+                convert.
         """
+        import av
         from av.video.reformatter import Interpolation
 
         plan = self._plan(picture.width, picture.height)
@@ -130,9 +132,12 @@ class Framer:
         # Area averaging is exact for shrinking; for enlarging it would show blocks. Without full chroma two
         # neighbouring pixels of the small frame would share one colour.
         flags = (Interpolation.AREA if shrinks else Interpolation.BICUBIC) | Interpolation.FULL_CHR_H_INT
-        scaled = self._scaler.reformat(
-            picture, width=plan.width, height=plan.height, format="rgb24", interpolation=int(flags)
-        ).to_ndarray()
+        try:
+            scaled = self._scaler.reformat(
+                picture, width=plan.width, height=plan.height, format="rgb24", interpolation=int(flags)
+            ).to_ndarray()
+        except av.FFmpegError as error:
+            raise UnreadableVideo(f"pictures of format {picture.format.name} cannot be converted") from error
         window = scaled[plan.top : plan.top + plan.window_height, plan.left : plan.left + plan.window_width]
         window = turn_upright(window, self._turn)
         size, (height, width) = self._size, window.shape[:2]

@@ -197,7 +197,11 @@ def _import_one(source: Source, target: _Target, settings: Settings, folder: Pat
         with Video(source.path) as video:
             box = find_borders(video.spread_frames(_SURVEY_FRAMES))
         with Video(source.path) as video:
-            _check_disk(folder, video, source.name, settings)
+            refusal = _disk_refusal(folder, video, settings)
+            if refusal and target.skip:
+                raise PlaygroundError(f"{source.name}: {refusal}")
+            if refusal:
+                return replace(record, error=refusal)
             stream = _Stream(video, settings, box)
             with tqdm(
                 total=video.seconds or None,
@@ -215,14 +219,15 @@ def _import_one(source: Source, target: _Target, settings: Settings, folder: Pat
         return replace(record, error=str(error))
 
 
-def _check_disk(folder: Path, video: Video, name: str, settings: Settings) -> None:
-    """Stop before a video that may not fit, even though most videos lose a part on the way."""
+def _disk_refusal(folder: Path, video: Video, settings: Settings) -> str:
+    """Why a video may not fit on the disk, even though most videos lose a part on the way; ``""`` when it does."""
     frames = math.ceil((video.seconds or _UNKNOWN_SECONDS) * settings.fps)
     try:
         check_disk(folder, frames, settings.size)
     except PlaygroundError as error:
         cause = str(error).partition(";")[0]
-        raise PlaygroundError(f"{name}: {cause}; free some space and repeat the command, it continues") from error
+        return f"{cause}; free some space and repeat the command, it continues"
+    return ""
 
 
 def _stages(samples: Iterable[Sample], seen: SeenWindows, number: int, fps: float) -> Iterator[Sample]:
