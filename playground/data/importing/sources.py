@@ -100,22 +100,36 @@ def find_videos(paths: Iterable[Path | str]) -> Found:
 
 def _files(path: Path, notes: list[str]) -> list[tuple[Path, str]]:
     if path.is_file():
-        return [(path, path.name)]
+        return [(path, _shown(path.name))]
     if not path.exists():
         raise PlaygroundError(f"{path} does not exist; name a video or a folder with videos")
     if not path.is_dir():
         raise PlaygroundError(f"{path} is neither a file nor a folder; name a video or a folder with videos")
     root = path.resolve()
     found: list[tuple[Path, str]] = []
-    for folder, folders, files in os.walk(root, followlinks=False):
+
+    def name_of(file: Path) -> str:
+        return _shown((Path(root.name) / file.relative_to(root)).as_posix())
+
+    def note(error: OSError) -> None:
+        notes.append(f"{name_of(Path(error.filename))}: cannot be read ({error.strerror})")
+
+    for folder, folders, files in os.walk(root, onerror=note, followlinks=False):
         for entry in sorted(folders + files):
             file = Path(folder) / entry
-            name = (Path(root.name) / file.relative_to(root)).as_posix()
-            if file.is_symlink() and (file.is_dir() or file.suffix.lower() in SUFFIXES):
-                notes.append(f"{name}: a link, not followed; name its target to import it")
-            elif file.suffix.lower() in SUFFIXES and file.is_file():
-                found.append((file, name))
-    return sorted(found, key=lambda item: item[1])
+            try:
+                if file.is_symlink() and (file.is_dir() or file.suffix.lower() in SUFFIXES):
+                    notes.append(f"{name_of(file)}: a link, not followed; name its target to import it")
+                elif file.suffix.lower() in SUFFIXES and file.is_file():
+                    found.append((file, name_of(file)))
+            except OSError as error:
+                note(error)
+    return sorted(found, key=lambda item: (item[1], str(item[0])))
+
+
+def _shown(name: str) -> str:
+    """``name`` as text that can be printed and stored: on Linux a file name may be bytes that are not UTF-8."""
+    return os.fsencode(name).decode("utf-8", "replace")
 
 
 def _fingerprint(file: Path) -> str:
