@@ -87,7 +87,8 @@ def check_disk(folder: Path, frames: int, size: int) -> None:
     """Refuse to start what cannot fit.
 
     Raises:
-        PlaygroundError: ``frames`` frames of ``size`` pixels need more than the free space at ``folder``.
+        PlaygroundError: ``frames`` frames of ``size`` pixels need more than the free space at ``folder``, or its drive
+            does not exist.
     """
     needed = bytes_on_disk(frames, size)
     place, free = _free_space(folder)
@@ -113,6 +114,8 @@ def _free_space(folder: Path) -> tuple[Path, int]:
     """The nearest folder that exists, and the bytes that are free there."""
     place = folder.absolute()
     while not place.exists():
+        if place == place.parent:
+            raise PlaygroundError(f"{place} does not exist; choose another --out")
         place = place.parent
     return place, shutil.disk_usage(place).free
 

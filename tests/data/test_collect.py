@@ -13,7 +13,7 @@ import pytest
 
 from playground.core.errors import PlaygroundError
 from playground.core.registry import COLLECTORS
-from playground.data.collect import collect
+from playground.data.collect import check_disk, collect
 from playground.data.dataset import ClipDataset
 from playground.data.format import complete_shards
 from playground.data.rollouts import missing_rollouts, shard_lengths
@@ -195,3 +195,9 @@ def test_options_from_a_command_line_are_read() -> None:
     assert [option_bool("x", value) for value in ("Yes", True, "0", "off")] == [True, True, False, False]
     with pytest.raises(PlaygroundError, match="'x' must be true or false"):
         option_bool("x", "maybe")
+
+
+def test_a_drive_that_does_not_exist_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Path, "exists", lambda _: False)
+    with pytest.raises(PlaygroundError, match="does not exist; choose another --out"):
+        check_disk(tmp_path / "data", 1, 64)
