@@ -23,7 +23,7 @@ import numpy as np
 
 from playground.core.errors import PlaygroundError, suggest
 from playground.core.registry import COLLECTORS, TEXT_ENCODERS
-from playground.data.format import TEMPORARY_SUFFIX, DatasetInfo
+from playground.data.format import NPZ_ERRORS, TEMPORARY_SUFFIX, DatasetInfo
 
 LOGGER = logging.getLogger("playground.data")
 
@@ -196,7 +196,7 @@ def _read(path: Path, repair: str) -> tuple[CaptionEmbeddings, np.ndarray]:
         with np.load(path, allow_pickle=False) as arrays:
             embeddings_RP, caption_R = np.asarray(arrays["embeddings"]), np.asarray(arrays["caption"])
             digests, encoder = np.asarray(arrays["sha256"]), str(arrays["encoder"])
-    except (OSError, ValueError, EOFError, KeyError, MemoryError, zipfile.BadZipFile) as error:
+    except NPZ_ERRORS as error:
         raise PlaygroundError(f"{path} is cut short or damaged ({error}); {repair}") from error
     rows = len(caption_R) if caption_R.ndim == 1 else -1
     expected = {

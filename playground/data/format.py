@@ -8,6 +8,7 @@ its steps file does; anything else is a leftover of a writer that was stopped.
 from __future__ import annotations
 
 import zipfile
+import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,8 @@ SCHEMA_VERSION = 1
 INFO_NAME = "dataset.json"
 TEMPORARY_SUFFIX = ".tmp"
 MAX_FRAME_SIZE = 1024
+# What reading a cut, damaged or encrypted npz file raises.
+NPZ_ERRORS = (OSError, ValueError, EOFError, KeyError, MemoryError, RuntimeError, zipfile.BadZipFile, zlib.error)
 STEP_DTYPES: dict[str, type[np.generic]] = {
     "action": np.int32,
     "reward": np.float32,
@@ -208,7 +211,7 @@ def _read_steps(path: Path, frames: int, info: DatasetInfo) -> dict[str, np.ndar
                 raise PlaygroundError(f"{path} is far larger than {frames} frames need; {_REPAIR}")
         with np.load(path, allow_pickle=False) as arrays:
             steps = {name: np.asarray(arrays[name]) for name in STEP_DTYPES if name in arrays.files}
-    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
+    except NPZ_ERRORS as error:
         raise PlaygroundError(f"{path} is cut short or damaged ({error}); {_REPAIR}") from error
     for name, dtype in STEP_DTYPES.items():
         if name not in steps:

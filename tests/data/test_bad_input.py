@@ -189,3 +189,14 @@ def test_a_histogram_of_many_names_ends_in_the_rest() -> None:
     assert len(lines) == 26
     assert lines[-2:] == [f"  and 6 more, {100 * 21 / 465:.1f} % together", "  and 2 that do not occur"]
     assert histogram([], np.zeros(0, int)) == []
+
+
+@pytest.mark.parametrize(("at", "value"), [(6, 1), (8, 99)], ids=["encrypted", "unknown compression"])
+def test_zip_files_that_cannot_be_unpacked_are_named(folder: Path, at: int, value: int) -> None:
+    path = folder / "0000.steps.npz"
+    content = bytearray(path.read_bytes())
+    for mark, shift in ((b"PK\x03\x04", 0), (b"PK\x01\x02", 2)):
+        content[content.index(mark) + at + shift] = value
+    path.write_bytes(content)
+    with pytest.raises(PlaygroundError, match="0000.steps.npz is cut short or damaged"):
+        ClipDataset(folder, length=4)
