@@ -142,6 +142,7 @@ class Framer:
         window = turn_upright(window, self._turn)
         size, (height, width) = self._size, window.shape[:2]
         if (height, width) == (size, size):
+            self.content = (slice(0, size), slice(0, size))
             return np.ascontiguousarray(window)
         frame_HWC = np.zeros((size, size, 3), np.uint8)
         top, left = (size - height) // 2, (size - width) // 2

@@ -132,7 +132,10 @@ def _why_nothing(report: ImportReport) -> str:
         more = f"; and {len(report.failed) - _NAMED} more" if len(report.failed) > _NAMED else ""
         return f"{named}{more}; see {REPORT_NAME}"
     reasons = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in report.dropped().items())
-    return f"every piece was dropped ({reasons}); see {REPORT_NAME}, or allow shorter pieces with --min-frames"
+    return (
+        f"every piece was dropped ({reasons}); see {REPORT_NAME}, or allow shorter pieces with --min-frames and an "
+        "empty --out"
+    )
 
 
 def _import_missing(

@@ -178,3 +178,11 @@ def test_borders_of_a_file_are_cut(tmp_path: Path) -> None:
         box = find_borders(video.spread_frames(16))
     assert abs(box.top - 20 / 120) < 0.012
     assert abs(box.bottom - 100 / 120) < 0.012
+
+
+def test_the_content_follows_the_picture() -> None:
+    framer = Framer(64, "letterbox", Box(), 1.0, UPRIGHT)
+    framer(_picture(scene(1, 1, 128, 64)[0]))
+    assert framer.content == (slice(16, 48), slice(0, 64))
+    framer(_picture(scene(1, 1, 96, 96)[0]))
+    assert framer.content == (slice(0, 64), slice(0, 64))
