@@ -58,3 +58,20 @@ def test_nothing_to_import_is_one_line(tmp_path: Path) -> None:
         find_videos([tmp_path / "missing"])
     with pytest.raises(PlaygroundError, match="no video in"):
         find_videos([tmp_path])
+
+
+def test_a_folder_that_cannot_be_read_is_noted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _file(tmp_path / "clips/a.mp4", "a")
+    _file(tmp_path / "clips/locked/b.mp4", "b")
+    real = os.scandir
+
+    def scan(path: str) -> object:
+        # Rights do not stop the administrator, whom tests may run as.
+        if Path(path).name == "locked":
+            raise PermissionError(13, "Permission denied", path)
+        return real(path)
+
+    monkeypatch.setattr(os, "scandir", scan)
+    found = find_videos([tmp_path / "clips"])
+    assert [source.name for source in found.sources] == ["clips/a.mp4"]
+    assert found.notes == ["clips/locked: cannot be read (Permission denied)"]
