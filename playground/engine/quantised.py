@@ -80,7 +80,8 @@ def measured_ranges(world: World) -> tuple[Ranges, Ranges]:
     """Input ranges of the layers of the dynamics network and of the tokenizer, over short rollouts of the world."""
     network, tokenizer = world.dynamics.network, world.tokenizer
     with torch.inference_mode(), _watched(network) as steps, _watched(tokenizer) as decoder:
-        for number in range(max(1, min(MAX_ROLLOUTS, len(world.prompts)))):
+        # A world of texts is watched with and without one, however few prompts it has.
+        for number in range(max(2 if world.prompt_dims else 1, min(MAX_ROLLOUTS, len(world.prompts)))):
             _roll(world, number)
     return steps, decoder
 
@@ -100,14 +101,16 @@ def quantised(module: nn.Module, ranges: Mapping[str, tuple[Tensor, Tensor]]) ->
 
 
 def _roll(world: World, number: int) -> None:
-    """Play a few frames of one prompt with changing actions."""
+    """Play a few frames of one prompt with changing actions, in every second rollout with a text."""
     from playground.world.prompt import prompt_frames
 
     dynamics, generator = world.dynamics, make_generator(number)
     state, unknown_B = dynamics.new_state(1), torch.full((1,), dynamics.num_actions)
     prompt_BP = None
+    if world.prompt_dims and number % 2:  # text embeddings are unit vectors; the encoder itself may not be installed
+        prompt_BP = F.normalize(torch.randn(1, world.prompt_dims, generator=make_generator(number)), dim=-1)
     if world.prompts:
-        frames = torch.from_numpy(prompt_frames(world, number)[-dynamics.context_frames :].copy())[None]
+        frames = torch.from_numpy(prompt_frames(world, number % len(world.prompts))[-dynamics.context_frames :].copy())[None]
         codes = world.tokenizer.encode(frames)
         codes = world.tokenizer.quantize(codes) if dynamics.discrete else codes
         for t in range(codes.shape[1]):

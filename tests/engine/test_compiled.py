@@ -18,6 +18,8 @@ from playground.engine import compiled
 from playground.engine.backends.cudagraph import CudaGraphBackend
 from playground.engine.compiled import CompiledCache, source_files, weights_hash, world_facts
 from playground.engine.engine import Engine
+from playground.engine.quantised import measured_ranges
+from playground.engine.static import PROMPT_INPUT
 from playground.world.bundle import World
 from playground.world.prompt import prompt_frames
 from tests.tiny_world import make_tiny_world
@@ -38,9 +40,9 @@ def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     return World.load(make_tiny_world(tmp_path_factory.mktemp("worlds") / "tiny", head=head, texts=texts))
 
 
-def play(world: World, backend: str, seed: int = 5) -> np.ndarray:
+def play(world: World, backend: str, seed: int = 5, text: str = "") -> np.ndarray:
     engine = Engine(world, backend=backend, threads=1)
-    slot = engine.open(prompt_frames(world, 0), seed)
+    slot = engine.open(prompt_frames(world, 0), seed, text)
     return np.stack([engine.step({slot: action})[slot].frame for action in ACTIONS])
 
 
@@ -57,11 +59,24 @@ def test_float_graphs_draw_the_same_frames(world: World, backend: str) -> None:
     assert psnr(exact, graph) > 45
 
 
-def test_rounded_graphs_stay_close(tmp_path: Path) -> None:
+@pytest.mark.parametrize("text", ["", "snow begins to fall"])
+def test_rounded_graphs_stay_close(tmp_path: Path, text: str) -> None:
     pytest.importorskip("openvino")
-    world = World.load(make_tiny_world(tmp_path / "tiny"))
-    exact, rounded = play(world, "eager")[:1].astype(float), play(world, "openvino")[:1]
+    world = World.load(make_tiny_world(tmp_path / "tiny", texts=bool(text)))
+    exact, rounded = (play(world, name, text=text)[:1].astype(float) for name in ("eager", "openvino"))
     assert 0 < np.abs(exact - rounded).mean() < 0.15 * exact.std()
+
+
+def test_ranges_are_measured_with_and_without_a_text(tmp_path: Path) -> None:
+    world = World.load(make_tiny_world(tmp_path / "tiny", texts=True))
+    world.prompts = world.prompts[:1]
+    seen: list[float | None] = []
+    world.dynamics.network.register_forward_pre_hook(
+        lambda _, inputs: seen.append(None if inputs[PROMPT_INPUT] is None else float(inputs[PROMPT_INPUT].norm()))
+    )
+    measured_ranges(world)
+    lengths = {None if length is None else round(length, 5) for length in seen}
+    assert lengths == {None, 1.0}
 
 
 def test_neighbours_do_not_matter_to_a_compiled_slot(tmp_path: Path) -> None:
