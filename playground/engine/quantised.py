@@ -110,7 +110,9 @@ def _roll(world: World, number: int) -> None:
     if world.prompt_dims and number % 2:  # text embeddings are unit vectors; the encoder itself may not be installed
         prompt_BP = F.normalize(torch.randn(1, world.prompt_dims, generator=make_generator(number)), dim=-1)
     if world.prompts:
-        frames = torch.from_numpy(prompt_frames(world, number % len(world.prompts))[-dynamics.context_frames :].copy())[None]
+        frames = torch.from_numpy(prompt_frames(world, number % len(world.prompts))[-dynamics.context_frames :].copy())[
+            None
+        ]
         codes = world.tokenizer.encode(frames)
         codes = world.tokenizer.quantize(codes) if dynamics.discrete else codes
         for t in range(codes.shape[1]):

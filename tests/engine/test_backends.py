@@ -48,6 +48,7 @@ def test_auto_takes_the_clearly_faster_and_remembers(
     monkeypatch.setattr(backends, "frame_seconds", lambda backend, *_: times[backend.name])
     assert Engine(world, threads=1).backend_name == choice
     assert [entry["backend"] for entry in json.loads(cache.read_text()).values()] == [choice]
+    assert [name for name, _ in world.backends] == [choice]
 
     def never(*_: object) -> float:
         raise AssertionError("measured again")

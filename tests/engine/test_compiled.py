@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import ClassVar
@@ -16,6 +18,7 @@ from playground.core.errors import PlaygroundError
 from playground.core.registry import BACKENDS
 from playground.engine import compiled
 from playground.engine.backends.cudagraph import CudaGraphBackend
+from playground.engine.backends.fixed import Graph
 from playground.engine.compiled import CompiledCache, source_files, weights_hash, world_facts
 from playground.engine.engine import Engine
 from playground.engine.quantised import measured_ranges
@@ -234,6 +237,31 @@ def test_replayed_recordings_draw_the_same_frames(world: World, monkeypatch: pyt
     same = engine.step(dict.fromkeys(slots, 1))
     np.testing.assert_array_equal(same[0].frame, same[2].frame)
     assert engine.backend.world.dynamics is not world.dynamics
+
+
+def test_equal_slots_in_two_threads_are_prepared_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    backend, made = OnCpu(world), []
+    real, begun = backend.compile_decoder, threading.Event()
+
+    def slowly(rows: int) -> Graph:
+        made.append(rows)
+        begun.set()
+        time.sleep(0.2)
+        return real(rows)
+
+    def late() -> None:
+        begun.wait()
+        backend.prepare(2)
+        ready.append(2 in backend._steps and 2 in backend._decoders)
+
+    ready: list[bool] = []
+    monkeypatch.setattr(backend, "compile_decoder", slowly)
+    threads = [threading.Thread(target=backend.prepare, args=(2,)), threading.Thread(target=late)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (made, ready) == ([2], [True])
 
 
 def test_what_is_missing_is_named(world: World) -> None:

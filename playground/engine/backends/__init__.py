@@ -109,9 +109,13 @@ def _fastest(world: World, slots: int) -> str:
     choice = remembered.get(key, {}).get("backend") if isinstance(remembered.get(key), dict) else None
     if isinstance(choice, str) and choice in installed_candidates():
         return choice
+    before = set(world.backends)
     times = _measure(world, slots)
     best = min(times, key=lambda name: times[name])
     choice = best if times[best] < CLEARLY_FASTER * times[EXACT] else EXACT
+    for built in set(world.backends) - before:
+        if built[0] != choice:  # its copy of the models would stay in memory as long as the world
+            world.backends.pop(built, None)
     remembered[key] = {
         "backend": choice,
         "milliseconds": {name: round(1000 * seconds, 2) for name, seconds in times.items()},
@@ -128,7 +132,8 @@ def _measure(world: World, slots: int) -> dict[str, float]:
     """Median seconds per frame of every candidate, taken in turns so that other load hits all alike."""
     names = installed_candidates()
     if "openvino" in names and "onnx" in names:
-        names.remove("onnx")  # never faster than the other, and its export would double the wait of a first start
+        # For worlds of the shipped size never faster than the other, and its export would double a first start.
+        names.remove("onnx")
     backends = {}
     for name in names:
         try:

@@ -72,7 +72,8 @@ class CudaGraphBackend(FixedRowsBackend):
                 module(*inputs)
         torch.cuda.current_stream().wait_stream(stream)
         graph = torch.cuda.CUDAGraph()
-        with torch.inference_mode(), mixed, torch.cuda.graph(graph):
+        # Other threads may go on using the GPU meanwhile.
+        with torch.inference_mode(), mixed, torch.cuda.graph(graph, capture_error_mode="thread_local"):
             made = module(*inputs)
         return graph.replay, list(made) if isinstance(made, tuple) else [made]
 

@@ -41,14 +41,16 @@ class FixedRowsBackend(ABC):
         self.world = world
         self._steps: dict[int, Graph] = {}
         self._decoders: dict[int, Graph] = {}
-        self._lock = threading.Lock()  # graphs own their buffers, and several engines may share a backend
+        self._lock = threading.RLock()  # graphs own their buffers, and several engines may share a backend
         self.prepare(1)
 
     def prepare(self, slots: int) -> None:
         """Compile for ``slots`` rows; does nothing where that was done."""
-        if slots not in self._steps:
-            self._steps[slots] = self.compile_step(slots)
-            self._decoders[slots] = self.compile_decoder(slots)
+        with self._lock:
+            if slots not in self._steps:
+                # Noted only when both are there: a failure must not leave half of it behind.
+                step, decoder = self.compile_step(slots), self.compile_decoder(slots)
+                self._steps[slots], self._decoders[slots] = step, decoder
 
     @abstractmethod
     def compile_step(self, rows: int) -> Graph:
