@@ -24,6 +24,7 @@ class TimedBackend:
     def __init__(self, backend: Any) -> None:
         """Wrap a backend."""
         self._backend = backend
+        self._on_gpu = next(backend.world.dynamics.parameters()).device.type == "cuda"
         self.dynamics_s = self.decode_s = 0.0
 
     def __getattr__(self, name: str) -> Any:
@@ -34,15 +35,23 @@ class TimedBackend:
         """One pass of the dynamics."""
         started = time.perf_counter()
         result = self._backend.run(*inputs)
-        self.dynamics_s += time.perf_counter() - started
+        self.dynamics_s += self._now() - started
         return result
 
     def decode(self, latents_BTNC: Tensor) -> Tensor:
         """Latents to frames."""
         started = time.perf_counter()
         frames = self._backend.decode(latents_BTNC)
-        self.decode_s += time.perf_counter() - started
+        self.decode_s += self._now() - started
         return frames
+
+    def _now(self) -> float:
+        """The time when everything that was asked for is done: a GPU returns before it has computed."""
+        if self._on_gpu:
+            import torch
+
+            torch.cuda.synchronize()
+        return time.perf_counter()
 
 
 @dataclass
@@ -55,7 +64,7 @@ class Row:
         frame_ms_p50: median time of a frame.
         frame_ms_p95: time that 95 % of the frames keep.
         speedup: median frame time of float32 in plain torch over this one's.
-        agreement_db: PSNR against float32 over a rollout of ``AGREEMENT_FRAMES``; None for float32 itself.
+        agreement_db: mean PSNR (at most 60) against float32 over ``AGREEMENT_FRAMES`` frames; None for float32 itself.
         dynamics_ms: mean time of all passes of a frame.
         decode_ms: mean time of the decoder.
         rest_ms: mean time of sampling, memory, history and copying.
@@ -91,36 +100,48 @@ def compare_backends(world: World, names: list[str], threads: int, num_frames: i
     """Measure backends in turns; one that cannot run here is told and left out."""
     from tqdm import tqdm
 
-    from playground.core.errors import PlaygroundError
+    from playground.evaluation.metrics import psnr
     from playground.session.stats import LoadMeter
 
     lanes: dict[str, _Lane] = {}
+    rollouts: dict[str, np.ndarray] = {}
     for name in names:
         try:
-            lanes[name] = _open(world, name, threads)
-        except PlaygroundError as error:
+            lane = _open(world, name, threads)
+            rollouts[name] = _rollout(lane.session)
+            lanes[name] = lane
+        except Exception as error:  # a failing engine must not take the numbers of the others with it
             print(f"{name}: {error}")
-    rollouts = {name: _rollout(lane.session) for name, lane in lanes.items()}
     for lane in lanes.values():
         lane.timed.dynamics_s = lane.timed.decode_s = 0.0
     meter = LoadMeter()
     turns = max(1, num_frames // _FRAMES_A_TURN)
     for turn in tqdm(range(turns), desc="backends in turns", unit="turn", delay=2, leave=False):
-        for lane in lanes.values():
-            for _ in range(_FRAMES_A_TURN):
-                started = time.perf_counter()
-                lane.session.step(world.actions.entries[turn % len(world.actions.entries)].code)
-                lane.seconds.append(time.perf_counter() - started)
+        for name, lane in list(lanes.items()):
+            try:
+                _take_turn(lane, world.actions.entries[turn % len(world.actions.entries)].code)
+            except Exception as error:
+                print(f"{name}: {error}")
+                del lanes[name]
     other_load = meter.other_load()
+    if not lanes:
+        return []
     exact = next(iter(lanes))
-    return [
-        _row(name, lane, lanes[exact], psnr(rollouts[name], rollouts[exact]) if name != exact else None, other_load)
-        for name, lane in lanes.items()
-    ]
+    agreement = {name: float(psnr(rollouts[name], rollouts[exact]).mean()) for name in lanes if name != exact}
+    return [_row(name, lane, lanes[exact], agreement.get(name), other_load) for name, lane in lanes.items()]
+
+
+def _take_turn(lane: _Lane, code: int) -> None:
+    for _ in range(_FRAMES_A_TURN):
+        started = time.perf_counter()
+        lane.session.step(code)
+        lane.seconds.append(time.perf_counter() - started)
 
 
 def print_table(rows: list[Row]) -> None:
     """Print one line a backend."""
+    if not rows:
+        return
     print(f"\n{'backend':<13}    fps  p50 ms  p95 ms  speed-up  dB of f32  dynamics  decode   rest  ready s      MB")
     for row in rows:
         agreement = "        -" if row.agreement_db is None else f"{row.agreement_db:9.1f}"
@@ -140,12 +161,6 @@ def flat_numbers(rows: list[Row]) -> dict[str, float]:
         for name, value in asdict(row).items()
         if name not in ("backend", "other_load") and value is not None
     }
-
-
-def psnr(first: np.ndarray, second: np.ndarray) -> float:
-    """Agreement of two uint8 rollouts in dB, at most 99."""
-    error = np.square(first.astype(np.float64) - second).mean()
-    return float(min(99.0, 10 * np.log10(255**2 / max(error, 1e-9))))
 
 
 def _open(world: World, name: str, threads: int) -> _Lane:

@@ -214,13 +214,6 @@ class Engine:
             require_text(self.world)
             entry.prompt_P = self._embedding(text)
 
-    def warm_up(self, frames: int = 2) -> None:
-        """Run the models a few times beside the slots, so that first-use costs do not hit a player."""
-        from playground.engine.backends import frame_seconds
-
-        with self._lock:
-            frame_seconds(self.backend, frames=max(1, frames))
-
     def _step_rows(self, rows: list[int], codes: list[int]) -> dict[int, Frame]:
         import torch
 

@@ -76,7 +76,7 @@ def uncached_frame(world: Any) -> Callable[[], Any]:
     latents = torch.zeros(1, 1, world.tokenizer.tokens_per_frame, world.tokenizer.latent_channels)
 
     def frame() -> Any:
-        for _ in range(config.steps):
+        for _ in range(world.sampling.get("steps") or config.steps):
             network.window(window, window, level_BT, index_BT, index_BT, prompt_BTP)
         return world.tokenizer.decode(latents)
 

@@ -5,11 +5,15 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import numpy as np
 import pytest
+import torch
+from torch import Tensor
 
 from apps.cli import bench_backends, bench_window
 from apps.cli.main import main
+from playground.core.registry import BACKENDS
+from playground.engine.backends.eager import EagerBackend
+from playground.world.bundle import World
 from tests.tiny_world import make_tiny_world
 
 KEYS = {
@@ -43,7 +47,38 @@ def test_the_report_has_every_key(
     assert [line.split()[0] for line in lines[-3:-1]] == ["eager", "int8"]
 
 
-def test_agreement_in_decibel() -> None:
-    black = np.zeros((2, 4, 4, 3), np.uint8)
-    assert bench_backends.psnr(black, black) == 99.0
-    assert bench_backends.psnr(black, black + 1) == pytest.approx(48.13, abs=0.01)
+class Failing(EagerBackend):
+    """Gives up after some frames."""
+
+    frames_left = 0
+
+    def decode(self, latents_BTNC: Tensor) -> Tensor:
+        """A frame, while there are some left."""
+        self.frames_left -= 1
+        if self.frames_left < 0:
+            raise RuntimeError("out of memory")
+        return super().decode(latents_BTNC)
+
+
+@pytest.mark.parametrize("frames_left", [0, 20])
+def test_a_failing_engine_costs_its_own_row_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], frames_left: int
+) -> None:
+    monkeypatch.setattr(Failing, "frames_left", frames_left)
+    monkeypatch.setitem(BACKENDS._classes, "failing", Failing)
+    world = World.load(make_tiny_world(tmp_path / "tiny"))
+    rows = bench_backends.compare_backends(world, ["eager", "failing"], threads=1, num_frames=10)
+    assert [row.backend for row in rows] == ["eager"]
+    assert "failing: out of memory" in capsys.readouterr().out
+
+
+def test_times_on_a_gpu_wait_for_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    waited: list[bool] = []
+    monkeypatch.setattr(torch.cuda, "synchronize", lambda: waited.append(True))
+    timed = bench_backends.TimedBackend(EagerBackend(World.load(make_tiny_world(tmp_path / "tiny"))))
+    latents = torch.zeros(1, 1, 64, 4)
+    timed.decode(latents)
+    assert waited == []
+    timed._on_gpu = True
+    timed.decode(latents)
+    assert waited == [True]

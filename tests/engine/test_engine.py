@@ -148,13 +148,6 @@ def test_snapshots_stay_in_their_world(world: World, text_world: World) -> None:
         other.restore(slot, saved)
 
 
-def test_warm_up_leaves_slots_alone(world: World) -> None:
-    engine = Engine(world, backend="eager", threads=1)
-    slot = engine.open(prompt_frames(world, 0), 5)
-    engine.warm_up()
-    np.testing.assert_array_equal(play(engine, slot, [1] * FRAMES), alone(world, "eager"))
-
-
 def test_texts_steer_from_the_next_frame_on(text_world: World, world: World) -> None:
     engine = Engine(text_world, slots=2, backend="eager", threads=1)
     plain, told = (engine.open(prompt_frames(text_world, 0), 5) for _ in range(2))
