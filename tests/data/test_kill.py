@@ -48,7 +48,7 @@ from tests.data.counting import CounterCollector
 if __name__ == "__main__":
     COLLECTORS.register("test-counter")(CounterCollector)
     shard_lengths.__defaults__ = (20,)
-    collect("test-counter", 800, sys.argv[1], size=8, options={"wait_ms": 1}, processes=2, progress=False)
+    collect("test-counter", 800, sys.argv[1], size=8, options={"wait_ms": int(sys.argv[2])}, processes=2, progress=False)
 """
 
 
@@ -101,7 +101,7 @@ def test_a_killed_collection_takes_its_workers_along_and_continues(
 ) -> None:
     part = tmp_path / "part"
     # Workers inherit the pipe, so it ends when the last of them has ended.
-    process = subprocess.Popen([sys.executable, "-c", COLLECT, str(part)], cwd=repository, stdout=subprocess.PIPE)
+    process = subprocess.Popen([sys.executable, "-c", COLLECT, str(part), "1"], cwd=repository, stdout=subprocess.PIPE)
     try:
         wait_for_shards(process, part, shards)
         time.sleep(extra_ms / 1000)
@@ -121,7 +121,7 @@ def test_a_killed_collection_takes_its_workers_along_and_continues(
 
 def test_an_interrupt_ends_a_collection_with_processes_at_once(tmp_path: Path, repository: Path) -> None:
     process = subprocess.Popen(
-        [sys.executable, "-c", COLLECT, str(tmp_path)],
+        [sys.executable, "-c", COLLECT, str(tmp_path), "20"],  # slow, so that it is still at work when asked to stop
         cwd=repository,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -161,7 +161,7 @@ def collect_small(folder: Path) -> None:
 
 
 @settings(max_examples=40, deadline=None)
-@given(share=st.floats(0, 1, exclude_max=True))
+@given(share=st.integers(0, 999).map(lambda thousandths: thousandths / 1000))
 def test_a_kill_at_any_step_leaves_what_can_be_continued(share: float) -> None:
     with tempfile.TemporaryDirectory() as name, pytest.MonkeyPatch.context() as patch:
         counter = instrumented(-1, lambda: None, patch)

@@ -26,7 +26,7 @@ def _model(**fields: Any) -> ShortcutDynamics:
 @pytest.mark.parametrize("steps", [1, 2, 4])
 def test_a_perfect_network_is_reached_exactly(steps: int) -> None:
     model = _model()
-    wanted = torch.randn(1, 16, 4, generator=make_generator(0))
+    wanted = torch.rand(1, 16, 4, generator=make_generator(0)) * 2 - 1
     seen: list[tuple[float, int]] = []
 
     def perfect(noisy: torch.Tensor, previous: torch.Tensor, level: Any, step: Any, *rest: Any) -> Any:
@@ -62,7 +62,7 @@ def test_step_numbers_that_were_not_trained_are_refused(steps: int) -> None:
 @torch.no_grad()
 def test_statistics_normalise_inside_and_undo_outside() -> None:
     model = _model()
-    data = torch.randn(500, 16, 4, generator=make_generator(0)) * torch.tensor([0.1, 1, 2, 3]) + 5
+    data = torch.tanh(torch.randn(500, 16, 4, generator=make_generator(0)) * torch.tensor([0.1, 1, 2, 3]) + 0.5)
     model.set_statistics(data)
     noise = generators(*range(500))
     written = model.observe(model.new_state(500), data, torch.zeros(500).long(), None, noise)
@@ -87,7 +87,7 @@ def test_constant_channels_do_not_divide_by_zero() -> None:
 @torch.no_grad()
 def test_a_fresh_model_repeats_the_previous_frame() -> None:
     model = ShortcutDynamics(DynamicsConfig(**TINY)).eval()
-    state, frame = model.new_state(1), torch.randn(1, 16, 4, generator=make_generator(3))
+    state, frame = model.new_state(1), torch.rand(1, 16, 4, generator=make_generator(3)) * 2 - 1
     state.write(model.observe(state, frame, torch.tensor([0]), None, generators(0)))
     latents, _ = model.generate(state, torch.tensor([1]), None, generators(0))
     torch.testing.assert_close(latents, frame)
@@ -116,3 +116,16 @@ def test_it_learns_that_an_action_moves_the_picture() -> None:
         optimiser.step()
         ratios.append(float(result["copy_ratio"]))
     assert sum(ratios[-10:]) / 10 < 0.3 < ratios[0]
+
+
+@torch.no_grad()
+def test_generated_latents_stay_where_the_tokenizer_has_some() -> None:
+    model = _model()
+    model.set_statistics(torch.tanh(torch.randn(500, 16, 4, generator=make_generator(0))))
+
+    def far_out(noisy: torch.Tensor, *rest: Any) -> Any:
+        return 50.0 * torch.sign(noisy), *model.network(noisy, *rest)[1:]
+
+    state = model.new_state(1)
+    latents, _ = model.generate(state, torch.tensor([0]), None, generators(0), run=far_out)
+    torch.testing.assert_close(latents.abs(), torch.ones_like(latents))
