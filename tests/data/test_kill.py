@@ -48,7 +48,8 @@ from tests.data.counting import CounterCollector
 if __name__ == "__main__":
     COLLECTORS.register("test-counter")(CounterCollector)
     shard_lengths.__defaults__ = (20,)
-    collect("test-counter", 800, sys.argv[1], size=8, options={"wait_ms": int(sys.argv[2])}, processes=2, progress=False)
+    options = {"wait_ms": int(sys.argv[2])}
+    collect("test-counter", 800, sys.argv[1], size=8, options=options, processes=2, progress=False)
 """
 
 
