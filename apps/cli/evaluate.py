@@ -18,7 +18,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, default=Path("report.json"), metavar="FILE", help="report (report.json)")
     parser.add_argument("--suite", choices=("core", "long"), default="core", help="long adds 1,000-frame runs (core)")
     parser.add_argument("--frames", type=int, default=2000, metavar="N", help="frames to compare (2000)")
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="fixes clips and noise (0)")
+    parser.add_argument(
+        "--seed", type=int, default=0, metavar="N", help="fixes noise, shuffles, drawn keys and the probe (0)"
+    )
     parser.add_argument(
         "--compare", type=Path, nargs=2, metavar=("A.json", "B.json"), help="show what changed between two reports"
     )

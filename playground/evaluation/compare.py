@@ -81,6 +81,8 @@ def _verdict(better: str, before: float | None, after: float | None, interval: f
         gain = -gain
     elif better == "one":
         gain = abs(before - 1) - abs(after - 1)
+    if math.isclose(gain, 0.0, abs_tol=1e-12):  # as far from 1 on the other side
+        return "unclear"
     return "better" if gain > 0 else "worse"
 
 

@@ -16,6 +16,7 @@ from playground.evaluation.rollouts import Progress, play, prefill
 STATISTICS = ("sharpness", "motion", "brightness", "contrast")
 _TAIL = 16
 _HOLD = 12
+_STILL = 0.05
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class Survival:
     Attributes:
         times: frames played at each look, ascending.
         alive: bool ``(runs, looks)``, inside the band of real clips.
-        reasons: what left the band at the last look, name to number of runs.
+        reasons: what left the band at the last look (or ``frozen``), name to number of runs.
         used_features: whether the feature distance took part.
         real: share of every second real clip inside the band of the others; below 1 the band is too narrow.
     """
@@ -51,26 +52,29 @@ class Band:
         high: largest ones, widened likewise.
         crowd: mean features of each real clip ``(n, D)``, or None without weights.
         reach: largest distance of a real clip to its nearest neighbour, widened by a quarter; 0 without weights.
+        usual_motion: median motion of the real clips in grey levels; 0 when most of them stand still.
     """
 
     low: np.ndarray
     high: np.ndarray
     crowd: np.ndarray | None
     reach: float
+    usual_motion: float
 
     @classmethod
     def of(cls, real_BTHWC: np.ndarray) -> Band:
         """The band of real clips ``(B, T, H, W, 3)`` uint8."""
         real = np.stack([clip_statistics(clip[-_TAIL:]) for clip in real_BTHWC])
         low, high = real.min(axis=0), real.max(axis=0)
+        usual = float(np.median(real[:, STATISTICS.index("motion")]))
         low, high = low - (high - low) / 4, high + (high - low) / 4
         low[STATISTICS.index("motion")] = 0.0  # a real player may stand still
         if not features.available() or len(real_BTHWC) < 2:
-            return cls(low, high, None, 0.0)
-        crowd = _clip_features(real_BTHWC)
+            return cls(low, high, None, 0.0, usual)
+        crowd = _clip_features(real_BTHWC[:, -_TAIL:])  # as many frames as are judged
         apart = _distances(crowd, crowd)
         np.fill_diagonal(apart, np.inf)
-        return cls(low, high, crowd, 1.25 * float(apart.min(axis=1).max()))
+        return cls(low, high, crowd, 1.25 * float(apart.min(axis=1).max()), usual)
 
     def left_by(self, clips_BTHWC: np.ndarray) -> list[list[str]]:
         """What is outside the band in each clip; empty lists for clips that look real."""
@@ -82,6 +86,14 @@ class Band:
             far = _distances(seen, self.crowd).min(axis=1) > self.reach
             names = [[*row, "features"] if out else row for row, out in zip(names, far, strict=True)]
         return names
+
+    def still(self, clips_BTHWC: np.ndarray) -> np.ndarray:
+        """Which clips stand still, bool ``(B,)``: no frame changes by more than a twentieth of what real clips do.
+
+        Where most real clips stand still themselves, none counts.
+        """
+        most_B = np.array([motion(clip).max() for clip in clips_BTHWC])
+        return most_B < _STILL * self.usual_motion
 
 
 def clip_statistics(clip_THWC: np.ndarray) -> np.ndarray:
@@ -105,7 +117,8 @@ def survive(
     Keys are drawn at random and held for 12 frames. A run is alive when its newest 16 frames are inside the band: each
     of their ``STATISTICS`` between the smallest and the largest value of real clips, widened by a quarter of that
     range, and (with EfficientNet-Lite0 weights) their mean features no farther from the nearest real clip than a
-    quarter more than the loneliest real clip is from its neighbour.
+    quarter more than the loneliest real clip is from its neighbour. A run that stood still since the last look while
+    its keys changed is not alive either, until it moves again: a player may stand still, a world may not.
 
     Args:
         world: the world that plays.
@@ -125,16 +138,19 @@ def survive(
     shown = np.stack([prompts[run % len(prompts)][-length:] for run in range(runs)])
     state = prefill(world, shown, None, [seed + run for run in range(runs)])
     times, alive, last, left = [], [], shown, [[] for _ in range(runs)]
+    stood = np.zeros(runs, bool)
     for start in range(0, frames, every):  # only the tail is kept: a long run need not fit in memory
+        keys = actions[:, start : start + every]
         noise = [seed + run + 7919 * (start + 1) for run in range(runs)]
-        part = play(world, state, actions[:, start : start + every], noise)
+        part = play(world, state, keys, noise)
+        stood = band.still(np.concatenate([last[:, -1:], part], axis=1)) & (stood | (keys != keys[:, :1]).any(axis=1))
         last = np.concatenate([last, part], axis=1)[:, -_TAIL:]
-        left = band.left_by(last)
+        left = [[*names, "frozen"] if out else names for names, out in zip(band.left_by(last), stood, strict=True)]
         times.append(min(start + every, frames))
         alive.append([not names for names in left])
         if progress is not None:
             progress("survival", times[-1], frames)
-    reasons = {name: sum(name in names for names in left) for name in (*STATISTICS, "features")}
+    reasons = {name: sum(name in names for names in left) for name in (*STATISTICS, "features", "frozen")}
     unseen = Band.of(real_BTHWC[::2]).left_by(real_BTHWC[1::2, -_TAIL:]) if len(real_BTHWC) > 1 else [[]]
     inside = float(np.mean([not names for names in unseen]))
     return Survival(np.asarray(times), np.asarray(alive).T, reasons, band.crowd is not None, inside)

@@ -19,9 +19,14 @@ def read_video(path: Path, max_frames: int = _MAX_FRAMES) -> np.ndarray:
     """Frames of a video file, uint8 ``(T, H, W, 3)``, at most ``max_frames``.
 
     Raises:
-        PlaygroundError: a file without a readable video.
+        PlaygroundError: a file without a readable video, or the package ``av`` is missing.
     """
-    import av
+    try:
+        import av
+    except ImportError as error:
+        raise PlaygroundError(
+            "reading videos needs the package av; install it with: pip install 'playground-worlds[video]'"
+        ) from error
 
     frames = []
     try:
@@ -72,8 +77,10 @@ def score_videos(
         last frame), ``frechet_frames`` and ``frechet_video``; ``_ci`` beside the first ones; ``videos``, ``frames``.
 
     Raises:
-        PlaygroundError: unpaired, unreadable or unequal videos.
+        PlaygroundError: unpaired, unreadable or unequal videos, or a negative ``skip``.
     """
+    if skip < 0:
+        raise PlaygroundError(f"skip is {skip}; give 0 or more frames to leave out at the start")
     pairs = paired_files(truth, generated)
     rows: dict[str, list[float]] = {}
     crowds: tuple[list[np.ndarray], list[np.ndarray]] = ([], [])

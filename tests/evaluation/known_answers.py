@@ -140,7 +140,12 @@ def lasting_and_dissolving_worlds() -> None:
     assert lasting.share == 1.0
     assert lasting.real > 0.7
     assert lasting.alive.shape == (4, 2)
-    assert survival.survive(FakeWorld(ScrollDynamics("freeze")), prompts, real, **options).share == 1.0
+    frozen = survival.survive(FakeWorld(ScrollDynamics("freeze")), prompts, real, **options)
+    assert frozen.share == 0.0
+    assert frozen.reasons["frozen"] == 4
+    # Where real play mostly stands still, a world that does the same is not at fault.
+    mostly_still = np.concatenate([real, *[real[:, :1].repeat(20, axis=1)] * 2])
+    assert survival.survive(FakeWorld(ScrollDynamics("freeze")), prompts, mostly_still, **options).share == 1.0
     assert survival.survive(FakeWorld(ScrollDynamics("noise")), prompts, real, **options).share == 0.0
     assert survival.survive(FakeWorld(ScrollDynamics(noise=40.0)), prompts, real, **options).share == 0.0
 

@@ -39,6 +39,11 @@ def test_verdicts_know_direction_and_confidence() -> None:
     assert compare_reports({"perceptual_16": 0.3}, {"perceptual_16": 0.5})[0].verdict == "worse"
 
 
+def test_as_far_from_one_on_the_other_side_is_neither_better_nor_worse() -> None:
+    for before, after in ((0.9, 1.1), (1.25, 0.75)):
+        assert compare_reports({"motion_ratio": before}, {"motion_ratio": after})[0].verdict == "unclear"
+
+
 def test_the_command_prints_a_table(reports: tuple[str, str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["eval", "--compare", *reports]) == 0
     shown = capsys.readouterr().out

@@ -157,6 +157,7 @@ MUTATIONS: dict[str, tuple[Any, str, Any, Callable[[], None]]] = {
     ),
     "turning around is not played": (probes, "OPPOSITES", (("left", "left"),), known.places_that_come_back),
     "every picture survives": (survival.Band, "of", _wide_band, known.lasting_and_dissolving_worlds),
+    "a frozen world is not noticed": (survival, "_STILL", 0.0, known.lasting_and_dissolving_worlds),
     "no picture survives": (survival.Band, "of", _narrow_band, known.lasting_and_dissolving_worlds),
     "Frechet ignores the spread": (
         frechet,
@@ -203,3 +204,12 @@ def test_a_judge_of_shuffled_labels_knows_nothing() -> None:
     judge = inverse_dynamics.train_judge(clips.clips_BTHWC, labels, ["stay", "left", "right"], steps=20)
     assert judge is not None
     assert judge.accuracy < 0.5
+
+
+def test_the_band_knows_real_clips_as_runs_are_judged(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(features, "available", lambda: True)
+    monkeypatch.setattr(features, "frame_features", lambda frames: frames.reshape(len(frames), -1)[:, :5].astype(float))
+    clips = known.sample(4).clips_BTHWC
+    band = survival.Band.of(clips)
+    assert np.array_equal(band.crowd, survival.Band.of(clips[:, -16:]).crowd)
+    assert band.left_by(clips[:, -16:]) == [[]] * 4

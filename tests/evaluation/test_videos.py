@@ -70,6 +70,8 @@ def test_the_script_writes_the_numbers(folders: tuple[Path, Path], repository: P
 def test_videos_that_do_not_pair_are_one_clear_line(folders: tuple[Path, Path], tmp_path: Path) -> None:
     with pytest.raises(PlaygroundError, match="is no folder"):
         score_videos(folders[0], tmp_path / "nothing")
+    with pytest.raises(PlaygroundError, match="skip is -1"):
+        score_videos(*folders, skip=-1)
     with pytest.raises(PlaygroundError, match="at least 22 are needed"):
         score_videos(*folders, skip=20)
     write_video(folders[1] / "2.mp4", clip(2, frames=8))
@@ -80,4 +82,10 @@ def test_videos_that_do_not_pair_are_one_clear_line(folders: tuple[Path, Path], 
         score_videos(*folders)
     (folders[1] / "2.mp4").unlink()
     with pytest.raises(PlaygroundError, match=r"2\.mp4 is in one of the folders only"):
+        score_videos(*folders)
+
+
+def test_a_missing_reader_is_one_clear_line(folders: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "av", None)
+    with pytest.raises(PlaygroundError, match="pip install .playground-worlds.video"):
         score_videos(*folders)
