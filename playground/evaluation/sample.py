@@ -97,8 +97,16 @@ def _spread(source: str, dataset: Any, count: int) -> Sample:
     clips = np.stack([np.asarray(window.frames_BTHWC)[0] for window in windows])
     unknown = np.full(clips.shape[:2], -1, np.int64)
     labels = [getattr(window, "actions_BT", unknown[:1])[0] for window in windows]
-    captions = [getattr(window, "captions", [""])[0] for window in windows]
+    captions = [_first_caption(dataset, window) for window in windows]
     return Sample(clips, np.stack(labels).astype(np.int64), captions, np.full(len(clips), source, dtype=object))
+
+
+def _first_caption(dataset: Any, window: Any) -> str:
+    """What is true at the first frame: the caption of a later one would tell the world of an event before it comes."""
+    if not hasattr(window, "caption_ids_BT"):
+        return ""
+    first = int(window.caption_ids_BT[0, 0])
+    return str(dataset.captions[first]) if first >= 0 else ""
 
 
 def fit_size(clips_BTHWC: np.ndarray, size: int) -> np.ndarray | None:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from playground.core.errors import PlaygroundError
+from playground.data.dataset import ClipDataset
 from playground.data.format import DatasetInfo
 from playground.data.writer import ClipWriter
 from playground.evaluation import features, inverse_dynamics, measure, perceptual, probes, rollouts
@@ -231,3 +232,12 @@ def test_bad_input_is_one_clear_line(tmp_path: Path) -> None:
         evaluate(FakeWorld(frame_size=64), tmp_path)
     with pytest.raises(PlaygroundError, match="longer episodes"):
         evaluate_world(FakeWorld(), ScrollData(clips=0), tmp_path, progress=False)
+
+
+def test_a_world_is_not_told_of_an_event_before_it_comes(tmp_path: Path) -> None:
+    info = DatasetInfo(source="days", size=16, fps=10.0, captions=["day", "night"])
+    with ClipWriter(tmp_path, info) as writer:
+        for t in range(24):
+            writer.append(np.full((16, 16, 3), t, np.uint8), caption=int(t >= 12))
+    sample = draw_sample({"days": ClipDataset(tmp_path, length=24)}, 1)
+    assert sample.captions == ["day"]
