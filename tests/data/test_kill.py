@@ -40,12 +40,15 @@ while True:
     number += 1
 """
 COLLECT = """
+import signal
 import sys
 from playground.core.registry import COLLECTORS
 from playground.data.collect import collect
 from playground.data.rollouts import shard_lengths
 from tests.data.counting import CounterCollector
 if __name__ == "__main__":
+    # A shell that runs the tests in the background passes on that Ctrl-C is ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     COLLECTORS.register("test-counter")(CounterCollector)
     shard_lengths.__defaults__ = (20,)
     options = {"wait_ms": int(sys.argv[2])}
