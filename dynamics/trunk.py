@@ -134,7 +134,9 @@ class Trunk(nn.Module):
                 parts.append(self.no_prompt_D.expand(*lead, 1, -1))
             else:  # an all-zero embedding means "no prompt"
                 absent = (prompt == 0).all(dim=-1, keepdim=True)
-                parts.append(torch.where(absent, self.no_prompt_D, self.prompt(prompt)).unsqueeze(-2))
+                # Embeddings have length 1; unscaled, one would start far below the other tokens and be learned late.
+                scaled = prompt * prompt.shape[-1] ** 0.5
+                parts.append(torch.where(absent, self.no_prompt_D, self.prompt(scaled)).unsqueeze(-2))
         parts.append(self.registers_SD.expand(*lead, -1, -1))
         parts.append(packed + self.position_SD)
         return torch.cat([part.to(packed.dtype) for part in parts], dim=-2)
