@@ -23,6 +23,8 @@ from playground.data.format import (
 from playground.data.sampling import balance_captions, check_shares, check_source_weights, motion_weights, share_sources
 
 _MOTION_CHUNK = 256
+# Motion is compared on about this many rows and columns: on all pixels of 300,000 frames of 128 px it takes minutes.
+_MOTION_SIDE = 32
 
 
 @dataclass(frozen=True)
@@ -220,7 +222,7 @@ class ClipDataset:
     def motion(self) -> np.ndarray:
         """Mean absolute difference of each frame to the one before it (float32, T; 0..255, 0 at episode starts).
 
-        Computed once per shard and kept beside it; a folder that cannot be written is no error.
+        Looks at every n-th row and column. Computed once per shard and kept beside it; a folder that cannot be written is no error.
         """
         motion_T = np.concatenate([_shard_motion(shard) for shard in self._shards])
         return np.where(self.first_T, np.float32(0), motion_T)
@@ -317,10 +319,10 @@ def _shard_motion(shard: Shard) -> np.ndarray:
         if cached.shape == (len(frames),) and cached.dtype == np.float32 and np.isfinite(cached).all():
             return cached
     motion_T = np.zeros(len(frames), np.float32)
+    thin = max(1, frames.shape[1] // _MOTION_SIDE)
     for low in range(1, len(frames), _MOTION_CHUNK):
-        now = frames[low : low + _MOTION_CHUNK].astype(np.int16)
-        before = frames[low - 1 : low - 1 + len(now)].astype(np.int16)
-        motion_T[low : low + len(now)] = np.abs(now - before).mean((1, 2, 3), dtype=np.float64)
+        some = frames[low - 1 : low + _MOTION_CHUNK, thin // 2 :: thin, thin // 2 :: thin].astype(np.int16)
+        motion_T[low : low + _MOTION_CHUNK] = np.abs(np.diff(some, axis=0)).mean((1, 2, 3), dtype=np.float64)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     with contextlib.suppress(OSError):
         try:
