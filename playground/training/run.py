@@ -231,7 +231,7 @@ def _tokenizer(run: Run, recipe: StagePreset) -> Stage:
 
     dataset = open_dataset(run, recipe.window, recipe)
     model = build_model(run, "tokenizer", recipe, {"frame_size": run.preset.frame_size})
-    return TokenizerStage(model, dataset, recipe.batch)
+    return TokenizerStage(model, dataset, recipe.batch, run.device)
 
 
 def _latent_actions(run: Run, recipe: StagePreset) -> Stage:
@@ -247,7 +247,7 @@ def _latent_actions(run: Run, recipe: StagePreset) -> Stage:
     if labelled:
         derived["num_actions"] = len(dataset.action_names)
     model = build_model(run, "latent-actions", recipe, derived)
-    return LatentActionStage(model, dataset, recipe.batch, 1.0 if labelled else recipe.label_share)
+    return LatentActionStage(model, dataset, recipe.batch, 1.0 if labelled else recipe.label_share, run.device)
 
 
 def _dynamics(run: Run, recipe: StagePreset) -> Stage:

@@ -10,6 +10,7 @@ import torch
 from playground.core.component import Component
 from playground.data.dataset import ClipDataset
 from playground.training.alarms import code_alarms, code_metrics
+from playground.training.resident import ClipFeed
 from playground.training.sheets import contact_sheet
 
 SAMPLE_PAIRS = 512
@@ -21,14 +22,17 @@ class LatentActionStage:
 
     name = "latent-actions"
 
-    def __init__(self, model: Component, dataset: ClipDataset, batch: int, label_share: float) -> None:
-        """Take the model, clips of two or more frames, clips in a batch, and the share of clips with labels.
+    def __init__(
+        self, model: Component, dataset: ClipDataset, batch: int, label_share: float, device: str = "cpu"
+    ) -> None:
+        """Take the model, clips of two or more frames, clips in a batch, the share of clips with labels, and a device.
 
         Which clips have labels depends on their place in the data alone, so the others' labels are never
         seen.
         """
         self.model: Any = model
         self._dataset, self._batch = dataset, batch
+        self._feed = ClipFeed(dataset, device)
         self._label_share = label_share
         self.frames_per_step = batch * dataset.length
         count = min(SAMPLE_PAIRS, len(dataset))
@@ -36,13 +40,14 @@ class LatentActionStage:
 
     def sample(self, rng: np.random.Generator) -> dict[str, np.ndarray]:
         """Draw clips, and labels where they may be seen."""
-        clips = self._dataset.sample(self._batch, rng)
-        batch = {"frames_BTHWC": clips.frames_BTHWC}
+        starts_B = self._dataset.sample_starts(self._batch, rng)
+        batch = self._feed.batch(starts_B)
         if self._label_share > 0:
             # A multiplicative hash spreads the labelled clips evenly over the data.
-            place = (clips.starts_B.astype(np.uint64) * np.uint64(2654435761)) % np.uint64(1 << 32)
+            place = (starts_B.astype(np.uint64) * np.uint64(2654435761)) % np.uint64(1 << 32)
             shown_B = place < self._label_share * (1 << 32)
-            batch["labels_BT"] = np.where(shown_B[:, None], clips.actions_BT, -1)
+            frame_BT = starts_B[:, None] + np.arange(self._dataset.length)
+            batch["labels_BT"] = np.where(shown_B[:, None], self._dataset.actions_T[frame_BT], -1)
         return batch
 
     def loss(
@@ -50,7 +55,7 @@ class LatentActionStage:
     ) -> dict[str, torch.Tensor]:
         """Loss of the model."""
         losses: dict[str, torch.Tensor] = self.model.loss(
-            batch["frames_BTHWC"], generator, labels_BT=batch.get("labels_BT")
+            self._feed.frames(batch), generator, labels_BT=batch.get("labels_BT")
         )
         return losses
 

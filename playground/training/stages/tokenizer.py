@@ -7,6 +7,7 @@ import torch
 
 from playground.core.component import Component
 from playground.data.dataset import ClipDataset
+from playground.training.resident import ClipFeed
 from playground.training.sheets import contact_sheet
 
 SHEET_FRAMES = 8
@@ -17,22 +18,23 @@ class TokenizerStage:
 
     name = "tokenizer"
 
-    def __init__(self, model: Component, dataset: ClipDataset, batch: int) -> None:
-        """Args: the model to train, clips of ``dataset.length`` frames, and frames in a batch."""
+    def __init__(self, model: Component, dataset: ClipDataset, batch: int, device: str = "cpu") -> None:
+        """Args: the model to train, clips of ``dataset.length`` frames, frames in a batch, and where training runs."""
         self.model, self._dataset = model, dataset
+        self._feed = ClipFeed(dataset, device)
         self._clips = max(1, batch // dataset.length)
         self.frames_per_step = self._clips * dataset.length
         self._shown = np.linspace(0, len(dataset) - 1, SHEET_FRAMES).astype(np.int64)
 
     def sample(self, rng: np.random.Generator) -> dict[str, np.ndarray]:
         """Draw clips; see :class:`playground.training.stages.base.Stage`."""
-        return {"frames_BTHWC": self._dataset.sample(self._clips, rng).frames_BTHWC}
+        return self._feed.batch(self._dataset.sample_starts(self._clips, rng))
 
     def loss(
         self, batch: dict[str, torch.Tensor], generator: torch.Generator, progress: float
     ) -> dict[str, torch.Tensor]:
         """Reconstruction loss of the model."""
-        return self.model.loss(batch["frames_BTHWC"], generator)
+        return self.model.loss(self._feed.frames(batch), generator)
 
     def after_step(self) -> dict[str, float]:
         """Nothing to keep up."""
