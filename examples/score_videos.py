@@ -26,7 +26,13 @@ def main() -> int:
     parser.add_argument("--out", type=Path, metavar="FILE", help="also write the numbers as JSON")
     args = parser.parse_args()
     try:
-        numbers = score_videos(args.truth, args.generated, skip=args.skip, progress=Bars(True))
+        numbers = score_videos(
+            args.truth,
+            args.generated,
+            skip=args.skip,
+            progress=Bars(True),
+            note=lambda line: print(f"note: {line}", file=sys.stderr),
+        )
     except PlaygroundError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,9 @@ from playground.evaluation.sample import Sample
 
 HORIZON = 16
 """Frames generated from every true clip."""
+
+FROZEN = "frozen"
+"""The arm that repeats the last context frame."""
 
 _SHARE = 0.01
 
@@ -38,22 +41,32 @@ def measure_tokenizer(
     return scores
 
 
-def measure_rollouts(played: rollouts.Rollouts, last_BHWC: np.ndarray) -> Scores:
+def rollout_quality(played: rollouts.Rollouts, last_BHWC: np.ndarray) -> dict[str, np.ndarray]:
+    """PSNR of every generated frame, ``(B, T)`` for each arm and for the frozen picture.
+
+    Args:
+        played: the arms.
+        last_BHWC: the last context frame of each clip, which the frozen picture repeats.
+    """
+    truth = played.truth_BTHWC
+    quality = {arm: metrics.psnr(truth, frames) for arm, frames in played.arms.items()}
+    return {**quality, FROZEN: metrics.psnr(truth, np.broadcast_to(last_BHWC[:, None], truth.shape))}
+
+
+def measure_rollouts(played: rollouts.Rollouts, quality: Mapping[str, np.ndarray]) -> Scores:
     """How generated frames follow the truth, and how much of that comes from the actions.
 
     Args:
         played: the true, shuffled, no-op, random and forced arms of ``HORIZON`` frames.
-        last_BHWC: the last context frame of each clip, for the frozen picture.
+        quality: what :func:`rollout_quality` says of them.
     """
     truth, true = played.truth_BTHWC, played.arms["true"]
-    quality = {arm: metrics.psnr(truth, frames) for arm, frames in played.arms.items()}
-    frozen = np.broadcast_to(last_BHWC[:, None], truth.shape)
     means = {
         "rollout_psnr_1": quality["true"][:, 0],
         "rollout_psnr_4": quality["true"][:, 3],
         "rollout_psnr_16": quality["true"][:, 15],
         "rollout_psnr_mean_16": quality["true"].mean(axis=1),
-        "frozen_psnr_mean_16": metrics.psnr(truth, frozen).mean(axis=1),
+        "frozen_psnr_mean_16": quality[FROZEN].mean(axis=1),
         "forced_psnr_16": quality[rollouts.FORCED][:, 15],
         "drift_gap_db_16": (quality[rollouts.FORCED] - quality["true"])[:, 15],
         "control_gap_db_16": (quality["true"] - quality["shuffled"]).mean(axis=1),
@@ -71,14 +84,17 @@ def measure_rollouts(played: rollouts.Rollouts, last_BHWC: np.ndarray) -> Scores
     return Scores(means, ratios)
 
 
-def drift_curves(played: rollouts.Rollouts, last_BHWC: np.ndarray) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Mean PSNR by generated frame: every arm, and the frozen picture."""
-    truth = played.truth_BTHWC
-    names = {"true": "true actions", rollouts.FORCED: "true past", "shuffled": "shuffled actions", "noop": "no-op held"}
-    steps = np.arange(1, truth.shape[1] + 1)
-    curves = {text: (steps, metrics.psnr(truth, played.arms[arm]).mean(axis=0)) for arm, text in names.items()}
-    frozen = np.broadcast_to(last_BHWC[:, None], truth.shape)
-    return {**curves, "frozen picture": (steps, metrics.psnr(truth, frozen).mean(axis=0))}
+def drift_curves(quality: Mapping[str, np.ndarray]) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Mean PSNR by generated frame, from :func:`rollout_quality`."""
+    names = {
+        "true": "true actions",
+        rollouts.FORCED: "true past",
+        "shuffled": "shuffled actions",
+        "noop": "no-op held",
+        FROZEN: "frozen picture",
+    }
+    steps = np.arange(1, quality[FROZEN].shape[1] + 1)
+    return {text: (steps, quality[arm].mean(axis=0)) for arm, text in names.items()}
 
 
 def count_codes(actions_BT: np.ndarray, num_actions: int) -> dict[str, float]:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from playground.evaluation.inverse_dynamics import FRAMES, Judge
 from playground.evaluation.metrics import mean_shift, psnr
 from playground.evaluation.rollouts import Progress, infer_actions, play_each
+
+if TYPE_CHECKING:
+    import torch
 
 FLOW_THRESHOLD = 0.1
 """Pixels a frame that a held key must move the picture on average to count as moving it."""
@@ -34,6 +37,7 @@ def key_accuracy(
     frames: int = 8,
     seed: int = 0,
     progress: Progress | None = None,
+    text_BP: torch.Tensor | None = None,
 ) -> np.ndarray | None:
     """Share of generated frames in which an independent judge recognises the key that is held, one value a start.
 
@@ -47,6 +51,7 @@ def key_accuracy(
         frames: frames that each key is held.
         seed: of the noise.
         progress: called after every batch of starts.
+        text_BP: embedded text of each start, for a world that takes texts.
 
     Returns:
         float64 ``(starts,)`` in [0, 1], or None when fewer than two names are shared.
@@ -54,7 +59,9 @@ def key_accuracy(
     asked = [action for action in keyed_actions(world) if str(action.name) in judge.names]
     if len(asked) < 2:
         return None
-    played = _held(world, starts_BTHWC, [int(action.code) for action in asked], frames, seed, ("keys", progress))
+    played = _held(
+        world, starts_BTHWC, [int(action.code) for action in asked], frames, seed, ("keys", progress), text_BP
+    )
     wanted = np.array([judge.names.index(str(action.name)) for action in asked])
     lead = np.repeat(starts_BTHWC[:, None, 1 - FRAMES :], len(asked), axis=1)
     shown = np.concatenate([lead, played], axis=2)
@@ -63,7 +70,12 @@ def key_accuracy(
 
 
 def key_consistency(
-    world: Any, starts_BTHWC: np.ndarray, frames: int = 8, seed: int = 0, progress: Progress | None = None
+    world: Any,
+    starts_BTHWC: np.ndarray,
+    frames: int = 8,
+    seed: int = 0,
+    progress: Progress | None = None,
+    text_BP: torch.Tensor | None = None,
 ) -> np.ndarray | None:
     """Share of generated frames in which the world's *own* latent action model reads the held code, one a start.
 
@@ -76,7 +88,7 @@ def key_consistency(
     codes = [int(action.code) for action in keyed_actions(world)]
     if len(codes) < 2:
         return None
-    played = _held(world, starts_BTHWC, codes, frames, seed, ("codes", progress))
+    played = _held(world, starts_BTHWC, codes, frames, seed, ("codes", progress), text_BP)
     lead = np.repeat(starts_BTHWC[:, None], len(codes), axis=1)
     shown = np.concatenate([lead, played], axis=2)
     read = infer_actions(world, shown.reshape(-1, *shown.shape[2:]))[:, -frames:]
@@ -116,6 +128,7 @@ def revisit_gains(
     away: int,
     seed: int = 0,
     progress: Progress | None = None,
+    text_BP: torch.Tensor | None = None,
 ) -> np.ndarray | None:
     """How much of the starting place comes back after leaving it and turning around, in dB, one value a prompt.
 
@@ -137,7 +150,7 @@ def revisit_gains(
         rows += [[first] * away + [second] * back, [first] * (away + back)]
     seeds = [seed + index for index in range(len(prompts))]
     named = None if progress is None else (f"return after {away}", progress)
-    played = play_each(world, prompts, np.asarray(rows, np.int64), seeds, progress=named)
+    played = play_each(world, prompts, np.asarray(rows, np.int64), seeds, progress=named, text_BP=text_BP)
     gains = []
     for prompt, clips in zip(prompts, played, strict=True):
         start = np.broadcast_to(prompt[-1], clips[:, away:].shape)
@@ -161,9 +174,10 @@ def _held(
     frames: int,
     seed: int,
     stage: tuple[str, Progress | None],
+    text_BP: torch.Tensor | None = None,
 ) -> np.ndarray:
     """Every code held from every prompt: uint8 ``(prompts, codes, frames, H, W, C)``."""
     actions = np.repeat(np.asarray(codes, np.int64)[:, None], frames, axis=1)
     seeds = [seed + index for index in range(len(prompts))]
     named = None if stage[1] is None else (stage[0], stage[1])
-    return play_each(world, prompts, actions, seeds, progress=named)
+    return play_each(world, prompts, actions, seeds, progress=named, text_BP=text_BP)

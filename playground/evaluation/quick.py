@@ -11,6 +11,7 @@ import torch
 
 from playground.evaluation import metrics
 from playground.evaluation.rollouts import Rollouts, roll_out
+from playground.world.bundle import World
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,10 @@ class Parts:
     sampling: Mapping[str, Any] = field(default_factory=dict)
     actions: Any = ()
     name: str = "parts"
+
+    # Frames are drawn and decoded as a loaded world does it.
+    draw = World.draw
+    latents = World.latents
 
 
 def quick_rollouts(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,26 @@ _PICTURES = (
     ("drift.png", "Match with the truth by generated frame."),
     ("survival.png", "Share of runs inside the real clips' band over time."),
 )
+
+
+_NOTHING = {"motion": "the true clips do not move", "sharpness": "the true pictures are one flat colour"}
+
+
+def finite_numbers(numbers: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """Numbers that JSON can say, floats with four decimals, and one line for each that it cannot.
+
+    An infinite ratio (of something to nothing) or an undefined number is left out together with its interval.
+    """
+    undefined = [name for name, value in numbers.items() if not math.isfinite(value)]
+    intervals = {ci_key(name) for name in undefined}
+    kept = {name: value for name, value in numbers.items() if name not in intervals and name not in undefined}
+    lines = []
+    for name in undefined:
+        if name not in intervals:
+            why = _NOTHING.get(name.partition("_")[0], "")
+            word = "undefined" if math.isnan(numbers[name]) else "infinite"
+            lines.append(f"{name}: left out, it is {word}{why and f', because {why}'}")
+    return {name: round(float(value), 4) if isinstance(value, float) else value for name, value in kept.items()}, lines
 
 
 def numbers_table(numbers: Mapping[str, Any]) -> str:

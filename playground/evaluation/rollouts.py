@@ -49,8 +49,8 @@ def encode(world: Any, frames_BTHWC: np.ndarray) -> torch.Tensor:
 
 def decode(world: Any, codes: torch.Tensor) -> np.ndarray:
     """Frames ``(B, T, H, W, C)`` uint8 of codes from ``encode`` or from the dynamics."""
-    latents = world.tokenizer.dequantize(codes) if world.dynamics.discrete else codes
-    return world.tokenizer.decode(latents).cpu().numpy()
+    frames = world.tokenizer.decode(world.latents(codes.flatten(0, 1)))[:, 0]
+    return frames.unflatten(0, codes.shape[:2]).cpu().numpy()
 
 
 def infer_actions(world: Any, frames_BTHWC: np.ndarray) -> np.ndarray:
@@ -121,12 +121,11 @@ def play(
         true_BTHWC: true frames; with them the world remembers these instead of its own (teacher forcing).
     """
     generators = row_generators(seed, actions_BT.shape[0])
-    sampling = {name: value for name, value in world.sampling.items() if value is not None}
     true_codes = None if true_BTHWC is None else encode(world, true_BTHWC)
     frames = []
     for t in range(actions_BT.shape[1]):
         action_B = _tensor(actions_BT[:, t])
-        codes, written = world.dynamics.generate(state, action_B, prompt_BP, generators, **sampling)
+        codes, written = world.draw(state, action_B, prompt_BP, generators)
         if true_codes is not None:
             written = world.dynamics.observe(state, true_codes[:, t], action_B, prompt_BP, generators)
         state.write(written)
@@ -136,10 +135,17 @@ def play(
     return np.stack(frames, axis=1)
 
 
-def hold(world: Any, prompt_THWC: np.ndarray, codes: Sequence[int], frames: int, seed: int) -> np.ndarray:
-    """Hold each latent action from the same prompt and noise: uint8 ``(len(codes), frames, H, W, C)``."""
+def hold(
+    world: Any,
+    prompt_THWC: np.ndarray,
+    codes: Sequence[int],
+    frames: int,
+    seed: int,
+    text_1P: torch.Tensor | None = None,
+) -> np.ndarray:
+    """Hold each latent action from the same prompt, text and noise: uint8 ``(len(codes), frames, H, W, C)``."""
     actions = np.repeat(np.asarray(codes, dtype=np.int64)[:, None], frames, axis=1)
-    return play_each(world, [prompt_THWC], actions, [seed])[0]
+    return play_each(world, [prompt_THWC], actions, [seed], text_BP=text_1P)[0]
 
 
 def play_each(
@@ -149,6 +155,7 @@ def play_each(
     seeds: Sequence[int],
     batch: int = 32,
     progress: tuple[str, Progress] | None = None,
+    text_BP: torch.Tensor | None = None,
 ) -> np.ndarray:
     """Play every row of actions from every prompt: uint8 ``(prompts, K, T, H, W, C)``.
 
@@ -161,6 +168,7 @@ def play_each(
         seeds: one a prompt.
         batch: rows in a forward pass.
         progress: stage name and what is told after each batch of prompts.
+        text_BP: embedded text of each prompt, for a world that takes texts.
     """
     rows = len(actions_KT)
     made: list[np.ndarray | None] = [None] * len(prompts)
@@ -172,8 +180,9 @@ def play_each(
             part = alike[start : start + per_pass]
             shown = np.concatenate([np.repeat(prompts[index][None], rows, axis=0) for index in part])
             noise = [seeds[index] for index in part for _ in range(rows)]
-            state = prefill(world, shown, None, noise)
-            played = play(world, state, np.tile(actions_KT, (len(part), 1)), noise)
+            texts = None if text_BP is None else text_BP[part].repeat_interleave(rows, dim=0)
+            state = prefill(world, shown, None, noise, texts)
+            played = play(world, state, np.tile(actions_KT, (len(part), 1)), noise, prompt_BP=texts)
             for place, index in enumerate(part):
                 made[index] = played[place * rows : (place + 1) * rows]
             if progress is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from playground.evaluation import features, inverse_dynamics, measure, pictures,
 from playground.evaluation.charts import save_curves
 from playground.evaluation.intervals import mean_half_width, share_half_width
 from playground.evaluation.measure import HORIZON
-from playground.evaluation.report import write_report
+from playground.evaluation.report import finite_numbers, write_report
 from playground.evaluation.sample import Sample, draw_sample, fit_size, open_sources
 from playground.evaluation.speed import measure_speed
 from playground.evaluation.texts import embed_captions
@@ -65,32 +65,33 @@ def evaluate_world(
     started, worked = time.perf_counter(), time.process_time()
     world = _load_world(world)
     context = max(1, min(context, world.dynamics.context_frames))
-    sources, length = open_sources(data, [context + HORIZON, 1 + HORIZON, 1])
+    sources, length, short = open_sources(data, [context + HORIZON, 1 + HORIZON, 1])
     per_clip = HORIZON if length > HORIZON else length
     sample = _fitted(world, draw_sample(sources, max(1, -(-frames // per_clip))))
     report_file = Path(out) if str(out).endswith(".json") else Path(out) / "report.json"
     report_file.parent.mkdir(parents=True, exist_ok=True)
     bars = Bars(progress)
-    run = Evaluation(world, sample, max(0, length - HORIZON), seed, report_file.parent, bars, note)
+    run = Evaluation(world, sources, sample, max(0, length - HORIZON), seed, report_file.parent, bars, note)
+    whose = f"of {', '.join(short)} " if short else ""
     if 0 < run.context < context:
-        run.note(f"context: the episodes are short, so only {run.context} frames are shown before the generated ones")
+        run.note(
+            f"context: the episodes {whose}are short, so only {run.context} frames are shown before the generated ones"
+        )
+    if short and len(short) < len(sources):
+        run.note(f"{', '.join(short)}: their short episodes limit all sources; evaluate the others by themselves")
     try:
-        run.measure(sources, suite)
+        run.measure(suite)
     finally:
         bars.close()
     count = len(sample.clips_BTHWC)
     run.numbers |= {"frames_evaluated": count * per_clip, "clips_evaluated": count, "context_frames": run.context}
     run.numbers |= {"seed": seed, "seconds": time.perf_counter() - started, "cpu_seconds": time.process_time() - worked}
-    numbers = _tidy(run.numbers)
+    numbers, undefined = finite_numbers(run.numbers)
+    for line in undefined:
+        run.note(line)
     write_json(report_file, numbers)
     write_report(report_file.with_suffix(".md"), world, numbers, suite, run.notes)
     return numbers
-
-
-def _tidy(numbers: dict[str, Any]) -> dict[str, Any]:
-    """Four decimals, and no infinity (a ratio against a truth without motion), which JSON cannot say."""
-    finite = {name: value for name, value in numbers.items() if np.isfinite(value)}
-    return {name: round(float(value), 4) if isinstance(value, float) else value for name, value in finite.items()}
 
 
 class Evaluation:
@@ -99,6 +100,7 @@ class Evaluation:
     def __init__(
         self,
         world: Any,
+        sources: dict[str, Any],
         sample: Sample,
         context: int,
         seed: int,
@@ -107,18 +109,19 @@ class Evaluation:
         note: Callable[[str], None] | None = None,
     ) -> None:
         """Prepare; ``context`` 0 means that the clips are too short to be continued."""
-        self.world, self.sample, self.context, self.seed = world, sample, context, seed
+        self.world, self.sources, self.sample, self.context, self.seed = world, sources, sample, context, seed
         self.folder, self.progress, self._tell = folder, progress, note
         self.numbers: dict[str, Any] = {}
         self.notes: list[str] = []
         clips = sample.clips_BTHWC
         picks = np.linspace(0, len(clips) - 1, min(_STARTS, len(clips))).astype(int)
         self.starts = clips[picks, : max(1, context)]
+        self.start_texts = self._texts([sample.captions[pick] for pick in picks])
         self.prompts = world_prompts(world)
 
-    def measure(self, sources: dict[str, Any], suite: str) -> None:
+    def measure(self, suite: str) -> None:
         """Run the suite."""
-        for source, dataset in sources.items():
+        for source, dataset in self.sources.items():
             if getattr(getattr(dataset, "info", None), "split", "") == "train":
                 self.note(
                     f"data: {source} is of the split 'train'; on clips that a world was trained on it looks better"
@@ -131,10 +134,10 @@ class Evaluation:
         elif getattr(self.world, "latent_actions", None) is None:
             self.note("rollouts and actions: the world has no latent_actions part; pack it with one")
         else:
-            scores.join(self._rollouts(sources))
+            scores.join(self._rollouts())
         self.numbers |= measure.summary(self.sample, scores, self.seed)
         if self.context and getattr(self.world, "latent_actions", None) is not None:
-            self._keys(sources)
+            self._keys()
         self._prompts(suite)
         self._draw_actions()
         if suite == "long":
@@ -148,32 +151,39 @@ class Evaluation:
         if self._tell is not None:
             self._tell(line)
 
-    def _rollouts(self, sources: dict[str, Any]) -> Any:
+    def _rollouts(self) -> Any:
         clips, context = self.sample.clips_BTHWC, self.context
-        played = rollouts.roll_out(
-            self.world, clips, context, self.seed, progress=self.progress, prompt_BP=self._embedded_captions(sources)
-        )
+        texts = self._texts(self.sample.captions)
+        played = rollouts.roll_out(self.world, clips, context, self.seed, progress=self.progress, prompt_BP=texts)
         true = played.arms["true"]
         pictures.save_rollouts(self.folder / "rollouts.png", played.truth_BTHWC, true)
-        curves = measure.drift_curves(played, clips[:, context - 1])
-        save_curves(self.folder / "drift.png", curves, "PSNR against the truth, dB", "generated frame")
+        quality = measure.rollout_quality(played, clips[:, context - 1])
+        save_curves(
+            self.folder / "drift.png", measure.drift_curves(quality), "PSNR against the truth, dB", "generated frame"
+        )
         self.numbers |= measure.count_codes(played.actions["true"], self.world.dynamics.num_actions)
         for line in measure.absent(true, len(clips), HORIZON):
             self.note(line)
         if features.available():
             rows = played.truth_BTHWC, true, self.sample.sources_B
             self.numbers |= measure.measure_frechet(*rows, progress=self.progress)
-        return measure.measure_rollouts(played, clips[:, context - 1])
+        return measure.measure_rollouts(played, quality)
 
-    def _embedded_captions(self, sources: dict[str, Any]) -> Any:
+    def _texts(self, captions: Sequence[str]) -> Any:
+        """Embedded captions, or None where there are none; a world trained with texts is at home with them only."""
         try:
-            return embed_captions(self.world, self.sample.captions, sources.values())
+            return embed_captions(self.world, captions, self.sources.values())
         except PlaygroundError as error:
-            self.note(f"captions: not shown to the world ({error})")
+            line = f"captions: not shown to the world ({error})"
+            if line not in self.notes:
+                self.note(line)
             return None
 
-    def _keys(self, sources: dict[str, Any]) -> None:
-        consistency = probes.key_consistency(self.world, self.starts, seed=self.seed, progress=self.progress)
+    def _keys(self) -> None:
+        sources = self.sources
+        consistency = probes.key_consistency(
+            self.world, self.starts, seed=self.seed, progress=self.progress, text_BP=self.start_texts
+        )
         if consistency is None:
             self.note("key_accuracy: fewer than two actions of the world have keys")
             return
@@ -210,8 +220,9 @@ class Evaluation:
             self.note(f"key_accuracy{where}: fewer than two of the world's keys are frequent enough in the data")
             return None
         suffix = f"/{source}" if several else ""
-        mine = clips.clips_BTHWC[:: max(1, len(clips.clips_BTHWC) // _STARTS)][:_STARTS, : self.context]
-        shares = probes.key_accuracy(self.world, judge, mine, seed=self.seed, progress=self.progress)
+        picks = slice(None, None, max(1, len(clips.clips_BTHWC) // _STARTS))
+        mine, texts = clips.clips_BTHWC[picks][:_STARTS, : self.context], self._texts(clips.captions[picks][:_STARTS])
+        shares = probes.key_accuracy(self.world, judge, mine, seed=self.seed, progress=self.progress, text_BP=texts)
         if shares is None:
             self.note(f"key_accuracy{where}: fewer than two of the world's keys are frequent enough in the data")
             return None
@@ -227,22 +238,30 @@ class Evaluation:
             if counted is not None:
                 self.numbers |= {"opposite_prompts": counted[0], "opposite_prompts_total": counted[1]}
         for away in (8, 32) if suite == "long" else (8,):
-            gains = probes.revisit_gains(self.world, self.starts, away, self.seed, self.progress)
+            gains = probes.revisit_gains(self.world, self.starts, away, self.seed, self.progress, self.start_texts)
             if gains is None:
                 self.note("revisit_gain_db: the world has no pair of opposite keys (left and right, or up and down)")
                 return
             self._mean(f"revisit_gain_db_{away}", gains)
 
+    def _places(self) -> tuple[list[np.ndarray], Any]:
+        """Where long runs and pictures start: shipped prompts, or clips with captions for a world that takes texts."""
+        if self.start_texts is not None or not self.prompts:
+            return list(self.starts), self.start_texts
+        return self.prompts, None
+
     def _draw_actions(self, frames: int = 20) -> None:
         """``control.png``: each named key held from one start; ``gallery.png``: each code held from several."""
-        shown = (self.prompts or list(self.starts))[:3]
+        places, texts = self._places()
+        shown, texts = places[:3], None if texts is None else texts[:3]
         keyed = probes.keyed_actions(self.world)
         if keyed:
             codes = [int(action.code) for action in keyed]
-            clips = rollouts.hold(self.world, shown[0], codes, frames, self.seed)
+            text = None if texts is None else texts[:1]
+            clips = rollouts.hold(self.world, shown[0], codes, frames, self.seed, text)
             pictures.save_held(self.folder / "control.png", clips, [str(action.name) for action in keyed])
         held = np.repeat(np.arange(self.world.dynamics.num_actions)[:, None], frames, axis=1)
-        played = rollouts.play_each(self.world, shown, held, [self.seed] * len(shown))
+        played = rollouts.play_each(self.world, shown, held, [self.seed] * len(shown), text_BP=texts)
         names = {int(action.code): f": {action.name}" for action in self.world.actions}
         labels = [f"code {code}{names.get(code, '')}" for code in range(len(held))]
         pictures.save_gallery(self.folder / "gallery.png", played, labels)
@@ -251,8 +270,9 @@ class Evaluation:
         if self.sample.clips_BTHWC.shape[1] < HORIZON:
             self.note(f"survival_1000: real clips of {HORIZON} frames are needed, the episodes are shorter")
             return
-        starts = self.prompts or list(self.starts)
-        lasted = survival.survive(self.world, starts, self.sample.clips_BTHWC, seed=self.seed, progress=self.progress)
+        starts, texts = self._places()
+        real = self.sample.clips_BTHWC
+        lasted = survival.survive(self.world, starts, real, seed=self.seed, progress=self.progress, text_BP=texts)
         runs = len(lasted.alive)
         self.numbers |= {"survival_1000": lasted.share, "survival_1000_ci": share_half_width(lasted.share, runs)}
         self.numbers["survival_real"] = lasted.real

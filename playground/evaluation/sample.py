@@ -38,15 +38,16 @@ class Sample:
         return self.sources_B == source
 
 
-def open_sources(data: Any, lengths: Sequence[int]) -> tuple[dict[str, Any], int]:
-    """Open the data as one dataset a source, with the longest windows that it allows.
+def open_sources(data: Any, lengths: Sequence[int]) -> tuple[dict[str, Any], int, list[str]]:
+    """Open the data as one dataset a source, with the longest windows that all of them allow.
 
     Args:
         data: a ``ClipDataset`` (or anything with ``len`` and ``window``), a folder, or a list of folders.
         lengths: window lengths to try, best first.
 
     Returns:
-        Source name to dataset, and the window length that was possible for all of them.
+        Source name to dataset, the window length that was possible for all of them, and the sources whose episodes
+        are too short for more, none when it is the first of ``lengths``.
 
     Raises:
         PlaygroundError: a folder that is no dataset, or not even the shortest windows fit.
@@ -55,19 +56,27 @@ def open_sources(data: Any, lengths: Sequence[int]) -> tuple[dict[str, Any], int
         data, lengths = data.folders, [data.length]
     if hasattr(data, "window"):
         name = str(getattr(getattr(data, "info", None), "source", "data"))
-        return {name: data}, _length_of(data)
+        return {name: data}, _length_of(data), []
     from playground.data.dataset import ClipDataset
     from playground.data.format import load_info
 
     folders: dict[str, list[Path]] = {}
     for folder in [data] if isinstance(data, (str, Path)) else list(data):
         folders.setdefault(load_info(folder).source, []).append(Path(folder))
+    short: list[str] = []
+    sources: dict[str, Any] = {}
     for length in lengths:
-        try:
-            return {source: ClipDataset(paths, length) for source, paths in folders.items()}, length
-        except PlaygroundError:
-            if length == lengths[-1]:
-                raise
+        limited = []
+        for source, paths in folders.items():
+            try:
+                sources[source] = ClipDataset(paths, length)
+            except PlaygroundError:
+                if length == lengths[-1]:
+                    raise
+                limited.append(source)
+        if not limited:
+            return sources, length, short
+        short = limited
     raise ValueError("no window length given")
 
 

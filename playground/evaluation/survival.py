@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -12,6 +12,9 @@ from playground.evaluation import features
 from playground.evaluation.metrics import luminance, motion, sharpness
 from playground.evaluation.probes import keyed_actions
 from playground.evaluation.rollouts import Progress, play, prefill
+
+if TYPE_CHECKING:
+    import torch
 
 STATISTICS = ("sharpness", "motion", "brightness", "contrast")
 _TAIL = 16
@@ -111,6 +114,7 @@ def survive(
     every: int = 50,
     seed: int = 0,
     progress: Progress | None = None,
+    text_BP: torch.Tensor | None = None,
 ) -> Survival:
     """Play all runs side by side under random keys and look at them every ``every`` frames.
 
@@ -129,6 +133,7 @@ def survive(
         every: frames between two looks.
         seed: of keys and noise.
         progress: called after every look.
+        text_BP: embedded text of each prompt, for a world that takes texts; it holds through the whole run.
     """
     band = Band.of(real_BTHWC)
     codes = [int(action.code) for action in keyed_actions(world)] or list(range(world.dynamics.num_actions))
@@ -136,13 +141,14 @@ def survive(
     actions = rng.choice(codes, (runs, -(-frames // _HOLD))).repeat(_HOLD, axis=1)[:, :frames].astype(np.int64)
     length = min(len(prompt) for prompt in prompts)
     shown = np.stack([prompts[run % len(prompts)][-length:] for run in range(runs)])
-    state = prefill(world, shown, None, [seed + run for run in range(runs)])
+    texts = None if text_BP is None else text_BP[[run % len(prompts) for run in range(runs)]]
+    state = prefill(world, shown, None, [seed + run for run in range(runs)], texts)
     times, alive, last, left = [], [], shown, [[] for _ in range(runs)]
     stood = np.zeros(runs, bool)
     for start in range(0, frames, every):  # only the tail is kept: a long run need not fit in memory
         keys = actions[:, start : start + every]
         noise = [seed + run + 7919 * (start + 1) for run in range(runs)]
-        part = play(world, state, keys, noise)
+        part = play(world, state, keys, noise, prompt_BP=texts)
         stood = band.still(np.concatenate([last[:, -1:], part], axis=1)) & (stood | (keys != keys[:, :1]).any(axis=1))
         last = np.concatenate([last, part], axis=1)[:, -_TAIL:]
         left = [[*names, "frozen"] if out else names for names, out in zip(band.left_by(last), stood, strict=True)]

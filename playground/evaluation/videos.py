@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 from playground.core.errors import PlaygroundError
 from playground.evaluation import features, frechet, metrics, perceptual
 from playground.evaluation.intervals import Scores
+from playground.evaluation.report import finite_numbers
 from playground.evaluation.rollouts import Progress
 
 _MAX_FRAMES = 2000
@@ -61,7 +63,12 @@ def paired_files(truth: Path, generated: Path) -> list[tuple[Path, Path]]:
 
 
 def score_videos(
-    truth: Path, generated: Path, skip: int = 0, seed: int = 0, progress: Progress | None = None
+    truth: Path,
+    generated: Path,
+    skip: int = 0,
+    seed: int = 0,
+    progress: Progress | None = None,
+    note: Callable[[str], None] | None = None,
 ) -> dict[str, Any]:
     """Compare every true video with the generated one of the same name, frame by frame, and both crowds.
 
@@ -71,22 +78,30 @@ def score_videos(
         skip: frames at the start that the model was given and that do not count.
         seed: of the bootstrap.
         progress: called after every pair.
+        note: called with one line for everything that is left out: frames beyond the first 2,000 of a video, and
+            numbers that are infinite.
 
     Returns:
         Flat numbers: ``psnr``, ``ssim``, ``motion_ratio``, ``sharpness_ratio``, with weights also ``perceptual`` (the
-        last frame), ``frechet_frames`` and ``frechet_video``; ``_ci`` beside the first ones; ``videos``, ``frames``.
+        last frame), ``frechet_frames`` and ``frechet_video``; ``_ci`` beside the first ones; ``videos``, ``frames``
+        and ``videos_cut``, how many were longer than 2,000 frames.
 
     Raises:
-        PlaygroundError: unpaired, unreadable or unequal videos, or a negative ``skip``.
+        PlaygroundError: unpaired, unreadable or unequal videos, or an impossible ``skip``.
     """
-    if skip < 0:
-        raise PlaygroundError(f"skip is {skip}; give 0 or more frames to leave out at the start")
+    if not 0 <= skip <= _MAX_FRAMES - 2:
+        raise PlaygroundError(f"skip is {skip}; give 0 to {_MAX_FRAMES - 2} frames to leave out at the start")
     pairs = paired_files(truth, generated)
     rows: dict[str, list[float]] = {}
     crowds: tuple[list[np.ndarray], list[np.ndarray]] = ([], [])
-    frames = 0
+    notes: list[str] = []
+    frames = cut = 0
     for index, (true_file, made_file) in enumerate(pairs):
         true, made = _frames_of(true_file, made_file, skip)
+        if skip + len(true) > _MAX_FRAMES:
+            true, made = true[: _MAX_FRAMES - skip], made[: _MAX_FRAMES - skip]
+            notes.append(f"{true_file.name}: longer than {_MAX_FRAMES:,} frames; only the first {_MAX_FRAMES:,} count")
+            cut += 1
         frames += len(true)
         for key, value in _pair_values(true, made).items():
             rows.setdefault(key, []).append(value)
@@ -101,11 +116,15 @@ def score_videos(
     numbers: dict[str, Any] = Scores(means, ratios).summary(np.ones(len(pairs), bool), seed)
     if features.available():
         numbers |= _crowd_numbers(*crowds)
-    return {**numbers, "videos": len(pairs), "frames": frames}
+    numbers, undefined = finite_numbers(numbers)
+    for line in notes + undefined if note is not None else ():
+        note(line)
+    return {**numbers, "videos": len(pairs), "frames": frames, "videos_cut": cut}
 
 
 def _frames_of(true_file: Path, made_file: Path, skip: int) -> tuple[np.ndarray, np.ndarray]:
-    true, made = read_video(true_file), read_video(made_file)
+    # One frame more than counts, so that a longer video is noticed.
+    true, made = (read_video(path, _MAX_FRAMES + 1) for path in (true_file, made_file))
     if true.shape != made.shape:
         raise PlaygroundError(
             f"{made_file.name}: true video is {_size(true)}, generated one {_size(made)}; write both alike"

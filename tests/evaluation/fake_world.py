@@ -9,6 +9,8 @@ from types import SimpleNamespace
 import numpy as np
 import torch
 
+from playground.world.bundle import World
+
 STEPS = (0, 2, -2)
 """Pixels that the content moves right for each latent action: no-op, left key, right key."""
 
@@ -125,6 +127,9 @@ class FakeWorld:
     fps: int = 15
     sampling: dict[str, int] = field(default_factory=dict)
     prompts: list[Path] = field(default_factory=list)
+
+    draw = World.draw
+    latents = World.latents
 
 
 class ScrollData:

@@ -29,7 +29,8 @@ def scores_of(manner: str, noise: float = 0.0) -> dict[str, float]:
     """Summary of the rollouts of a world of known behaviour."""
     clips = sample().clips_BTHWC
     played = rollouts.roll_out(FakeWorld(ScrollDynamics(manner, noise)), clips, CONTEXT)
-    return measure.measure_rollouts(played, clips[:, CONTEXT - 1]).summary(np.ones(len(clips), bool))
+    quality = measure.rollout_quality(played, clips[:, CONTEXT - 1])
+    return measure.measure_rollouts(played, quality).summary(np.ones(len(clips), bool))
 
 
 def blurred(frames: np.ndarray) -> np.ndarray:

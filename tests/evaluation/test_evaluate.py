@@ -126,8 +126,38 @@ def test_short_episodes_on_disk_shorten_the_context(tmp_path: Path) -> None:
         numbers = evaluate_world(FakeWorld(), tmp_path / f"{frames}", out, frames=64, progress=False, note=notes.append)
         assert numbers["context_frames"] == context
         assert ("rollout_psnr_16" in numbers) == (context > 0)
-        assert any("context: the episodes are short" in note for note in notes) == (context == 1)
+        assert any("context: the episodes of scroll are short" in note for note in notes) == (context == 1)
         assert any("split 'train'" in note for note in notes)
+
+
+def test_a_source_of_short_episodes_is_named(tmp_path: Path) -> None:
+    for source, frames in (("long", 30), ("brief", 18)):
+        info = DatasetInfo(source=source, size=SIZE, fps=15.0, split="test")
+        with ClipWriter(tmp_path / source, info) as writer:
+            for episode in range(2):
+                for t, frame in enumerate(ScrollData(length=frames).window(episode).frames_BTHWC[0]):
+                    writer.append(frame, action=-1, truncated=t == frames - 1, episode=episode)
+    notes: list[str] = []
+    data = [tmp_path / "long", tmp_path / "brief"]
+    numbers = evaluate_world(FakeWorld(), data, tmp_path / "out", frames=64, progress=False, note=notes.append)
+    assert numbers["context_frames"] == 1
+    assert any(note.startswith("context: the episodes of brief are short") for note in notes)
+    assert any(note.startswith("brief: ") and "evaluate the others by themselves" in note for note in notes)
+
+
+def test_a_number_that_json_cannot_say_is_named(tmp_path: Path) -> None:
+    class Still(ScrollData):
+        def window(self, index: int) -> SimpleNamespace:
+            made = super().window(index)
+            made.frames_BTHWC = made.frames_BTHWC[:, :1].repeat(self.length, axis=1)
+            return made
+
+    notes: list[str] = []
+    world = FakeWorld(ScrollDynamics("ignore"))
+    numbers = evaluate(world, tmp_path, Still(labels=False), note=notes.append)
+    assert not {"motion_ratio", "motion_ratio_ci"} & set(numbers)
+    assert "motion_ratio: left out, it is infinite, because the true clips do not move" in notes
+    assert "motion_ratio: left out" in (tmp_path / "report.md").read_text()
 
 
 def test_larger_frames_are_averaged_down(tmp_path: Path) -> None:
@@ -186,6 +216,31 @@ def test_captions_are_embedded_once_each_or_read_from_the_data(monkeypatch: pyte
     assert found[:, 0].tolist() == [1.0, 0.0, 2.0, 2.0]
     assert asked == ["a hill"]
     assert embed_captions(FakeWorld(), ["a cave"], [data]) is None
+
+
+def test_a_world_of_texts_is_shown_the_caption_wherever_it_is_known(tmp_path: Path) -> None:
+    told: list[object] = []
+
+    class Listening(ScrollDynamics):
+        def generate(self, state, action_B, prompt_BP, generators, steps=None, run=None):
+            told.append(None if prompt_BP is None else prompt_BP[:, 0].tolist())
+            return super().generate(state, action_B, prompt_BP, generators)
+
+    class Captioned(ScrollData):
+        captions = ["a wall of blocks"]
+
+        def window(self, index: int) -> SimpleNamespace:
+            made = super().window(index)
+            made.caption_ids_BT = np.zeros((1, self.length), np.int64)
+            return made
+
+    world = FakeWorld(Listening())
+    world.prompt_dims, world.embed = 2, lambda text: np.full(2, float(len(text)), np.float32)
+    world.manifest = SimpleNamespace(text_encoder="none")
+    told.clear()
+    evaluate(world, tmp_path, Captioned(), suite="long")
+    assert len(told) > 1000
+    assert all(row is not None and set(row) == {16.0} for row in told)
 
 
 def test_opposite_keys_are_counted() -> None:

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from playground.core.errors import PlaygroundError
-from playground.evaluation import features, perceptual
+from playground.evaluation import features, perceptual, videos
 from playground.evaluation.videos import score_videos
 from tests.evaluation.fake_world import picture, scroll
 
@@ -59,6 +59,31 @@ def test_a_frozen_video_loses_its_motion_and_skipped_frames_do_not_count(folders
     assert 0.5 < numbers["motion_ratio"] < 0.75
     assert numbers["psnr"] < 50.0
     assert score_videos(*folders, skip=6)["frames"] == 12
+
+
+def test_frames_beyond_the_cap_are_left_out_and_named(
+    folders: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(videos, "_MAX_FRAMES", 10)
+    write_video(folders[1] / "1.mp4", np.concatenate([clip(1), clip(1, frames=3)]))
+    with pytest.raises(PlaygroundError, match=r"1\.mp4: true video is 10 frames"):
+        score_videos(*folders)
+    for folder in folders:
+        write_video(folder / "1.mp4", clip(1, frames=14))
+    notes: list[str] = []
+    numbers = score_videos(*folders, skip=4, note=notes.append)
+    assert (numbers["frames"], numbers["videos_cut"]) == (18, 1)
+    assert notes == ["1.mp4: longer than 10 frames; only the first 10 count"]
+
+
+def test_infinite_ratios_are_left_out_and_named(folders: tuple[Path, Path]) -> None:
+    for seed in range(3):
+        write_video(folders[0] / f"{seed}.mp4", np.full((10, 32, 32, 3), 128, np.uint8))
+    notes: list[str] = []
+    numbers = score_videos(*folders, note=notes.append)
+    assert not {"motion_ratio", "motion_ratio_ci"} & set(numbers)
+    assert "motion_ratio: left out, it is infinite, because the true clips do not move" in notes
+    assert any(note.startswith("sharpness_ratio: ") for note in notes)
 
 
 def test_the_script_writes_the_numbers(folders: tuple[Path, Path], repository: Path, tmp_path: Path) -> None:
