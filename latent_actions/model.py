@@ -27,7 +27,7 @@ STILL = 1e-3
 """Mean squared change, in pixels of [-1, 1], below which a pair counts as standing still."""
 
 REACH = 4.0
-"""Unit of a code's shift, in pixels of ``input_size``: about as far as a picture moves in one frame."""
+"""Unit of a code's motion, in pixels of ``input_size``: about as far as a picture moves in one frame."""
 
 
 class PairEncoder(nn.Module):
@@ -61,7 +61,7 @@ class PairDecoder(nn.Module):
         self.blocks = nn.Sequential(*[ConvBlock(widths[-1]) for _ in range(config.blocks)])
         self.up = conv_up(tuple(reversed(widths)))
         self.flow = nn.Conv2d(widths[-1], 2, 1)
-        self.shift = nn.Linear(config.code_channels, 2)
+        self.motion = nn.Linear(config.code_channels, 6)
         nn.init.zeros_(self.flow.weight)
         nn.init.zeros_(self.flow.bias)
 
@@ -70,8 +70,23 @@ class PairDecoder(nn.Module):
         scale, shift = self.code(code_BD)[:, :, None, None].chunk(2, dim=1)
         features = self.blocks(self.down(before_BCHW) * (1 + scale) + shift)
         # One motion for the whole picture, which a code alone decides, and a change to it from place to place.
-        flow_B2HW = self.flow(features) + REACH * self.shift(code_BD)[:, :, None, None]
+        flow_B2HW = self.flow(features) + REACH * affine_flow(self.motion(code_BD), features.shape[-2:])
         return move_pixels(before_BCHW, flow_B2HW) + self.up(features)
+
+
+def affine_flow(motion_B6: Tensor, size: tuple[int, int] | torch.Size) -> Tensor:
+    """A motion of the whole picture at every place: (B, 6) to (B, 2, H, W), right and down.
+
+    Cameras and vehicles turn (rotation) and go forward (zoom), which no shift can say and which convolutions cannot
+    either, since they do not know where in the picture they are.
+
+    Args:
+        motion_B6: for right, then for down: the motion in the middle, and how it grows to the right and the lower edge.
+        size: H and W.
+    """
+    down, right = (torch.linspace(-1, 1, side, device=motion_B6.device) for side in size)
+    at_HW3 = torch.stack((torch.ones(*size, device=motion_B6.device), *torch.meshgrid(right, down, indexing="xy")), -1)
+    return torch.einsum("hwk,bdk->bdhw", at_HW3, rearrange(motion_B6, "b (d k) -> b d k", d=2))
 
 
 def move_pixels(pixels_BCHW: Tensor, flow_B2HW: Tensor) -> Tensor:
