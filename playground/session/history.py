@@ -23,6 +23,7 @@ class SessionSnapshot:
         seed: seed of the run.
         action: code of the action that produced ``frame``; ``None`` for the first frame.
         frame: the picture shown at this moment, uint8 (H, W, 3) in 0..255.
+        source: the source whose keys hold, see ``Session.source``.
     """
 
     engine: Any
@@ -30,6 +31,7 @@ class SessionSnapshot:
     seed: int
     action: int | None
     frame: np.ndarray
+    source: str = ""
 
 
 class History:

@@ -12,9 +12,11 @@ import numpy as np
 
 from playground.core.errors import PlaygroundError
 from playground.session.history import History, SessionSnapshot
+from playground.world.sources import book_of, fps_of
 
 if TYPE_CHECKING:
     from playground.engine.engine import Engine
+    from playground.world.actions import ActionBook
     from playground.world.bundle import World
     from playground.world.prompt import Prompt
 
@@ -29,6 +31,8 @@ class Session:
         seed: seed of the current run.
         action: code of the action that produced ``frame``; ``None`` right after a reset.
         frame: the current picture, uint8 (H, W, 3) in 0..255; never changed in place.
+        source: the source of the training data that the prompt belongs to; empty where the world does not tell.
+        warning: one line about a prompt that is unlike anything the world knows, else empty.
         history: what :meth:`rewind` goes back through.
     """
 
@@ -55,9 +59,20 @@ class Session:
         self._prompt = prompt
         self._slot: int | None = None
         self.t = 0
+        self.source = self.warning = ""
         self.action: int | None = None
         self.frame = np.zeros((0, 0, 3), np.uint8)
         self._open()
+
+    @property
+    def actions(self) -> ActionBook:
+        """Names and keys that hold in this session: those of the prompt's source, else the world's."""
+        return book_of(self.world, self.source)
+
+    @property
+    def fps(self) -> float:
+        """Frames per second that this session is meant to be played at."""
+        return fps_of(self.world, self.source)
 
     def step(self, action: str | int | None = None) -> np.ndarray:
         """Generate the next frame.
@@ -72,7 +87,7 @@ class Session:
             PlaygroundError: the world has no such action, or the session is closed.
         """
         slot = self._require_open()
-        book = self.world.actions
+        book = self.actions
         entry = book.noop if action is None else book.resolve(action)
         if self._keep_history:
             self.history.push(self.snapshot())
@@ -94,8 +109,10 @@ class Session:
     def prompt(self, prompt: Any) -> np.ndarray:
         """Change the prompt.
 
-        A text is a world event: it steers the frames from now on, where the world was trained with texts.
-        Anything else (image, path, array, number of a shipped prompt) starts a new run from that picture.
+        A text is a world event: it steers the frames from now on, where the world was trained with texts. Keys keep
+        their meaning.
+        Anything else (image, path, array, number of a shipped prompt) starts a new run from that picture, with the
+        keys of its source.
 
         Returns:
             The current frame.
@@ -111,13 +128,13 @@ class Session:
     def snapshot(self) -> SessionSnapshot:
         """Everything needed to come back to this moment; cheap enough to take every frame."""
         engine_state = self.engine.snapshot(self._require_open())
-        return SessionSnapshot(engine_state, self.t, self.seed, self.action, self.frame)
+        return SessionSnapshot(engine_state, self.t, self.seed, self.action, self.frame, self.source)
 
     def restore(self, snapshot: SessionSnapshot) -> np.ndarray:
         """Go to the moment of ``snapshot`` (of this session, or of another one of the same world)."""
         self.engine.restore(self._require_open(), snapshot.engine)
         self.t, self.seed, self.action = snapshot.t, snapshot.seed, snapshot.action
-        self.frame = snapshot.frame
+        self.frame, self.source = snapshot.frame, snapshot.source
         return self.frame
 
     def rewind(self, frames: int = 1) -> np.ndarray:
@@ -149,7 +166,7 @@ class Session:
         state = self.snapshot()
         slot = self._require_open()
         for _ in range(frames):
-            self.engine.step({slot: self.world.actions.noop.code})
+            self.engine.step({slot: self.actions.noop.code})
         self.restore(state)
 
     def close(self) -> None:
@@ -172,7 +189,10 @@ class Session:
         self._prompt = self._read(self._prompt)
         # The text stays with the slot: it says what the world is, not only how it begins.
         start = opening(self.world, self._prompt, self.seed)
+        if len(self._prompt.frames_THWC):
+            self._prompt = start  # measured once, not at every reset
         self._slot = self.engine.open(start.frames_THWC, self.seed, start.text)
+        self.source, self.warning = start.source, start.warning
         self.t = 0
         self.action = None
         self.frame = np.array(start.frames_THWC[-1], copy=True)

@@ -1,8 +1,9 @@
 """A world: the trained parts that belong together, as one folder on disk and one object in memory.
 
 A bundle folder holds ``world.json`` (the manifest), ``tokenizer/``, ``dynamics/`` and optionally
-``latent_actions/`` (config and safetensors), ``actions.json``, ``prompts/*.png`` and a ``README.md``. Loading runs no
-code from the folder and is strict: whatever is missing, unknown or changed is one clear error.
+``latent_actions/`` (config and safetensors), ``actions.json``, ``prompts/*.png`` and a ``README.md``; where several
+games were learned also ``actions-SOURCE.json`` and ``sources.safetensors``. Loading runs no code from the folder and is
+strict: whatever is missing, unknown or changed is one clear error.
 """
 
 from __future__ import annotations
@@ -26,8 +27,11 @@ from playground.world.files import (
     replaced_folder,
     sha256_of,
 )
-from playground.world.manifest import SAFE_NAME, SCHEMA_VERSION, Sampling, WorldManifest
+from playground.world.manifest import SAFE_NAME, SCHEMA_VERSION, PromptFacts, Sampling, WorldManifest
 from playground.world.prompt import Prompt, require_text
+from playground.world.source_files import read_looks, write_sources
+from playground.world.sources import Source, book_name
+from playground.world.text import check_text
 
 if TYPE_CHECKING:
     import os
@@ -58,14 +62,23 @@ class World:
         tokenizer: frames to latents and back.
         dynamics: the next frame's latents.
         latent_actions: reads actions from video; None where the bundle has none.
-        actions: names and keys of the latent actions.
+        actions: names and keys of the latent actions; a source may have its own, see ``sources``.
+        sources: what is known of each source of the training data, by name; empty in bundles that do not tell.
+        captions: embedding (P,) of each caption of a shipped prompt.
         prompts: paths of the shipped prompts.
         sampling: fields of :class:`Sampling` that frames are drawn with; may be changed.
         prompt_dims: length of a text embedding, 0 for a world without texts.
         backends: engines keep prepared backends here, so that a second engine starts at once.
     """
 
-    def __init__(self, manifest: WorldManifest, folder: Path, parts: Mapping[str, Any], actions: ActionBook) -> None:
+    def __init__(
+        self,
+        manifest: WorldManifest,
+        folder: Path,
+        parts: Mapping[str, Any],
+        actions: ActionBook,
+        sources: Mapping[str, Source] | None = None,
+    ) -> None:
         """Put loaded parts together; use :meth:`load`."""
         self.manifest = manifest
         self.folder = folder
@@ -76,6 +89,8 @@ class World:
         self.dynamics = parts["dynamics"]
         self.latent_actions = parts.get("latent_actions")
         self.actions = actions
+        self.sources: dict[str, Source] = dict(sources or {})
+        self.captions: dict[str, np.ndarray] = {}
         self.prompts = [folder / "prompts" / name for name in manifest.prompts]
         self.sampling: dict[str, Any] = config_to_dict(manifest.sampling)
         self.prompt_dims = int(getattr(self.dynamics.config, "prompt_dims", 0))
@@ -101,7 +116,12 @@ class World:
         for part, names in manifest.components.items():
             check_unlisted(confined(folder, part, where), names, where)
         actions = ActionBook.load(folder / "actions.json")
-        world = cls(manifest, folder, _load_parts(folder, manifest), actions)
+        books = {name: ActionBook.load(folder / book_name(name)) for name, f in manifest.sources.items() if f.actions}
+        sources = {name: Source(books.get(name), facts.fps) for name, facts in manifest.sources.items()}
+        world = cls(manifest, folder, _load_parts(folder, manifest), actions, sources)
+        if manifest.source_looks:
+            features = 2 * world.tokenizer.latent_channels
+            world.sources, world.captions = read_looks(folder, manifest, sources, features, world.prompt_dims)
         _check_fit(world, where)
         return world
 
@@ -117,6 +137,9 @@ class World:
             latent_actions=self.latent_actions,
             actions=self.actions,
             prompts={path.stem: path for path in self.prompts},
+            prompt_facts={name.removesuffix(".png"): facts for name, facts in self.manifest.prompt_facts.items()},
+            sources=self.sources,
+            captions=self.captions,
             sampling=self.sampling,
             text_encoder=self.manifest.text_encoder,
             licence=self.manifest.licence,
@@ -155,6 +178,9 @@ class World:
             PlaygroundError: the world takes no texts, or its encoder is not installed.
         """
         require_text(self)
+        known = self.captions.get(check_text(text))
+        if known is not None:
+            return known
         if self._encoder is None:
             from playground.core.registry import TEXT_ENCODERS
 
@@ -209,6 +235,9 @@ def save_world(
     licence: str = "Apache-2.0",
     data_statement: str = "",
     card: str = "",
+    sources: Mapping[str, Source] | None = None,
+    prompt_facts: Mapping[str, PromptFacts] | None = None,
+    captions: Mapping[str, np.ndarray] | None = None,
 ) -> Path:
     """Write a bundle and return its folder, which appears complete or not at all; an older bundle is replaced.
 
@@ -226,6 +255,9 @@ def save_world(
         licence: of the weights.
         data_statement: what it was trained on.
         card: text of ``README.md``.
+        sources: what is known of each source of the training data, by a name that is fit for a file.
+        prompt_facts: source and caption of prompts, by the prompt's name.
+        captions: embedding (P,) of each of these captions, so that a prompt's caption needs no text encoder.
 
     Raises:
         PlaygroundError: a part does not fit the others, or the folder holds something else than a world.
@@ -239,6 +271,7 @@ def save_world(
         for part, component in parts.items():
             save_component(component, temporary / part)
         actions.save(temporary / "actions.json")
+        sources, facts_of = dict(sources or {}), {f"{key}.png": facts for key, facts in (prompt_facts or {}).items()}
         (temporary / "README.md").write_text(card or f"# {name}\n", encoding="utf-8")
         facts = {
             "name": name,
@@ -248,9 +281,11 @@ def save_world(
             "text_encoder": text_encoder,
             "licence": licence,
             "data_statement": data_statement,
+            "prompt_facts": {name: config_to_dict(facts) for name, facts in facts_of.items()},
         }
+        facts |= write_sources(temporary, sources, captions or {}, facts_of)
         manifest = _manifest_of(temporary, parts, facts)
-        _check_fit(World(manifest, temporary, parts, actions), f"world {name!r}")
+        _check_fit(World(manifest, temporary, parts, actions, sources), f"world {name!r}")
         manifest.save(temporary)
     return Path(folder)
 
@@ -327,9 +362,12 @@ def _check_fit(world: World, where: str) -> None:
     for name, ours, part, theirs in pairs:
         if ours != theirs:
             raise PlaygroundError(f"{where}: {name} is {ours}, but {part} has {theirs}; pack parts of one training run")
-    for action in world.actions:
-        if action.code >= dynamics.num_actions:
-            raise PlaygroundError(
-                f"{where}: action {action.name!r} has code {action.code}, but the dynamics knows codes below"
-                f" {dynamics.num_actions}; correct actions.json"
-            )
+    books = {"actions.json": world.actions}
+    books |= {book_name(name): source.actions for name, source in world.sources.items() if source.actions is not None}
+    for file, book in books.items():
+        for action in book:
+            if action.code >= dynamics.num_actions:
+                raise PlaygroundError(
+                    f"{where}: action {action.name!r} has code {action.code}, but the dynamics knows codes below"
+                    f" {dynamics.num_actions}; correct {file}"
+                )

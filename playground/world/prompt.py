@@ -11,13 +11,15 @@ import os
 import re
 import struct
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from playground.core.errors import PlaygroundError
+from playground.world.manifest import PromptFacts
+from playground.world.sources import nearest_picture, nearest_text
 from playground.world.text import check_text
 
 if TYPE_CHECKING:
@@ -34,6 +36,9 @@ MAX_PIXELS = 16_000_000
 MAX_FRAMES = 64
 """Most frames that are read from an animated picture or taken from an array (its last ones)."""
 
+FAR = 2.0
+"""Pictures at this distance or beyond are warned of. Frames of the world's own test levels stay below 1.5."""
+
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP")
 _PICTURE_NAME = re.compile(r"\.(png|apng|jpe?g|webp|gif|bmp|tiff?|npy)(#\d+)?$", re.IGNORECASE)
 
@@ -45,10 +50,25 @@ class Prompt:
     Attributes:
         frames_THWC: uint8 (T, H, W, 3), oldest first; T is 0 for a text without a picture.
         text: what was asked for in words; empty for none.
+        source: the source of the training data that it belongs to; empty where the world does not tell.
+        distance: how far its picture is from frames of that source, 1.0 being as far as the 95th percentile of real
+            frames; None for what was not measured: shipped prompts, texts, and worlds without measurements.
     """
 
     frames_THWC: np.ndarray
     text: str = ""
+    source: str = ""
+    distance: float | None = None
+
+    @property
+    def warning(self) -> str:
+        """One line about a picture that the world has never seen the like of; empty for all others."""
+        if self.distance is None or self.distance < FAR:
+            return ""
+        return (
+            f"this picture looks unlike anything the world was trained on ({self.distance:.1f} times as far as its own"
+            " frames); expect it to change quickly"
+        )
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         """The frames, so that numpy takes a prompt where it takes frames."""
@@ -121,8 +141,8 @@ class Prompt:
 
         Args:
             world: decides the frame size, the shipped prompts and whether texts are understood.
-            prompt: None (the first shipped prompt), the number of a shipped prompt from 0, a path, a text, a PIL
-                image, a uint8 array, or a ``Prompt``.
+            prompt: None (the first shipped prompt), the number of a shipped prompt from 0, its name, the name of a
+                source (its first shipped prompt), a path, a text, a PIL image, a uint8 array, or a ``Prompt``.
 
         Raises:
             PlaygroundError: it cannot be used; the message says what can.
@@ -132,11 +152,14 @@ class Prompt:
         if prompt is None:
             if not world.prompts:
                 return cls(np.zeros((0, world.frame_size, world.frame_size, 3), np.uint8))
-            return cls.from_path(world.prompts[0], world.frame_size)
+            return _shipped(world, 0)
         if isinstance(prompt, (int, np.integer)) and not isinstance(prompt, bool):
             if not 0 <= prompt < len(world.prompts):
                 raise PlaygroundError(f"there is no prompt {prompt}; {describe_prompts(world)}")
-            return cls.from_path(world.prompts[int(prompt)], world.frame_size)
+            return _shipped(world, int(prompt))
+        index = _named(world, prompt)
+        if index is not None:
+            return _shipped(world, index)
         if isinstance(prompt, str) and not _means_file(prompt):
             return cls.from_text(prompt, world)
         if isinstance(prompt, (str, os.PathLike)):
@@ -154,6 +177,7 @@ def opening(world: World, prompt: Any = None, seed: int = 0) -> Prompt:
     """A prompt with at least one frame, from whatever a user gave.
 
     A text (or nothing, in a world without shipped prompts) gets one frame that the world draws itself, and stays.
+    Whatever the world did not ship is given the source that it is nearest to, and a picture its distance.
 
     Args:
         world: the world to start.
@@ -164,12 +188,51 @@ def opening(world: World, prompt: Any = None, seed: int = 0) -> Prompt:
         PlaygroundError: the prompt cannot be used.
     """
     made = Prompt.of(world, prompt)
-    return made if len(made.frames_THWC) else Prompt(world.draw_first_frame(made.text, seed)[None], made.text)
+    if len(made.frames_THWC):
+        return _located(world, made)
+    return _located(world, replace(made, frames_THWC=world.draw_first_frame(made.text, seed)[None]), drawn=True)
 
 
 def prompt_frames(world: World, prompt: Any = None, seed: int = 0) -> np.ndarray:
     """The frames of :func:`opening`, uint8 (T, H, W, 3) with T at least 1."""
     return opening(world, prompt, seed).frames_THWC
+
+
+def _shipped(world: World, index: int) -> Prompt:
+    """Shipped prompt ``index``, with the caption that its frames were trained with."""
+    path = Path(world.prompts[index])
+    facts = world.manifest.prompt_facts.get(path.name, PromptFacts())
+    prompt = Prompt.from_path(path, world.frame_size)
+    # A caption without its embedding would need a text encoder, which is an optional package.
+    return replace(prompt, text=facts.caption if facts.caption in world.captions else "", source=facts.source)
+
+
+def _named(world: World, prompt: Any) -> int | None:
+    """Which shipped prompt is meant by its path or name, or by the name of its source; None for anything else."""
+    if isinstance(prompt, os.PathLike):
+        prompt = os.fspath(prompt)
+    if not isinstance(prompt, str):
+        return None
+    names = [{prompt} & {os.fspath(path), Path(path).stem} for path in world.prompts]
+    owners = [world.manifest.prompt_facts.get(Path(path).name, PromptFacts()).source for path in world.prompts]
+    found = [index for index, name in enumerate(names) if name] or [
+        n for n, owner in enumerate(owners) if owner == prompt
+    ]
+    return found[0] if found and prompt else None
+
+
+def _located(world: World, prompt: Prompt, drawn: bool = False) -> Prompt:
+    """Add source and distance to a prompt with frames; a frame that the world drew itself is not warned of."""
+    sources = getattr(world, "sources", {})
+    if prompt.source or not sources:
+        return prompt
+    source = nearest_text(world, prompt.text) if drawn and prompt.text else ""
+    distance = None
+    if not source:
+        source, distance = nearest_picture(world, prompt.frames_THWC[-1])
+    if not source and len(sources) == 1:
+        source = next(iter(sources))
+    return replace(prompt, source=source, distance=None if drawn else distance)
 
 
 def require_text(world: World) -> None:
