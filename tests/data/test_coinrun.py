@@ -11,7 +11,10 @@ import pytest
 from playground.core.errors import PlaygroundError
 from playground.data.collect import collect
 from playground.data.dataset import ClipDataset
+from playground.data.worlds import StepBatch
 from playground.data.worlds.coinrun import SPLIT_LEVELS, CoinrunCollector
+from playground.data.worlds.coinrun_captions import EVENTS, GROUNDS
+from playground.data.worlds.procgen_backdrops import PLATFORM
 
 
 def files(folder: Path) -> dict[str, bytes]:
@@ -23,6 +26,17 @@ def files(folder: Path) -> dict[str, bytes]:
 def simulator() -> None:
     """Skip without the Procgen package; its old dependency warns while it is imported."""
     pytest.importorskip("procgen")
+
+
+def play(size: int, streams: int, frames: int, seed: int = 3, **options: Any) -> list[StepBatch]:
+    """A rollout of the train split."""
+    return list(CoinrunCollector(size, "train", options).rollout(seed, 0, streams, frames))
+
+
+def parts(captions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Numbers of ground, backdrop and event of caption ids."""
+    ground, backdrop, event = np.unravel_index(captions, (len(GROUNDS), len(PLATFORM.names), len(EVENTS)))
+    return ground, backdrop, event
 
 
 @pytest.mark.parametrize(
@@ -103,3 +117,90 @@ def test_large_frames_show_the_same_play(tmp_path: Path) -> None:
     np.testing.assert_array_equal(small.actions_T, large.actions_T)
     halved = large.frames(0, 30).reshape(30, 64, 2, 64, 2, 3).mean((2, 4))
     assert np.abs(halved - small.frames(0, 30)).mean() < 8
+
+
+def test_captions_are_short_and_distinct_and_other_wordings_keep_the_ground() -> None:
+    collector = CoinrunCollector(64, "train", {})
+    texts = [[caption, *others] for caption, others in zip(collector.captions, collector.paraphrases, strict=True)]
+    assert len(collector.captions) <= 400
+    assert len({text for row in texts for text in row}) == 4 * len(collector.captions)
+    for index, row in enumerate(texts):
+        ground = GROUNDS[parts(np.array(index))[0]]
+        assert all(len(text) <= 80 and text == text.lower() and f" {ground} " in text for text in row)
+
+
+@pytest.mark.usefixtures("simulator")
+def test_every_ground_and_nearly_every_backdrop_occurs() -> None:
+    levels = np.concatenate([play(64, 16, 1, seed)[0].captions_S for seed in range(16)])
+    grounds, backdrops, _ = parts(levels)
+    assert set(grounds) == set(range(len(GROUNDS)))
+    assert len(set(backdrops)) >= len(PLATFORM.names) - 1
+
+
+@pytest.mark.usefixtures("simulator")
+def test_the_ground_looks_like_its_name() -> None:
+    # With one theme everything is drawn with the first one, dirt: only levels of dirt look the same then.
+    drawn, dirt = (np.concatenate([play(64, 16, 1, seed, **only)[0].frames_SHWC for seed in (1, 2)]) for only in ONE)
+    captions = np.concatenate([play(64, 16, 1, seed)[0].captions_S for seed in (1, 2)])
+    changed = (drawn != dirt).any(3).mean((1, 2))
+    is_dirt = parts(captions)[0] == GROUNDS.index("dirt")
+    assert is_dirt.any()
+    assert changed[is_dirt].max() < 0.05 < changed[~is_dirt].min()
+    assert set(parts(play(64, 16, 1, 1, restrict_themes=True)[0].captions_S)[0]) == {GROUNDS.index("dirt")}
+
+
+ONE: tuple[dict[str, Any], ...] = ({}, {"restrict_themes": True})
+
+
+@pytest.mark.usefixtures("simulator")
+def test_the_backdrop_has_the_colour_of_its_name() -> None:
+    seen: dict[str, list[np.ndarray]] = {}
+    for seed in range(6):
+        shown, black = (play(64, 16, 1, seed, backgrounds=flag)[0] for flag in (True, False))
+        for row, family in enumerate(parts(shown.captions_S)[1]):
+            backdrop = shown.frames_SHWC[row][(shown.frames_SHWC[row] != black.frames_SHWC[row]).any(2)]
+            seen.setdefault(PLATFORM.names[family][0], []).append(
+                np.median(backdrop, 0) if len(backdrop) else np.zeros(3)
+            )
+        assert {PLATFORM.names[family][0] for family in parts(black.captions_S)[1]} == {"dark shadows"}
+    red, green, blue = range(3)
+    for colour in seen["starry space"] + seen["dark shadows"]:
+        assert colour.mean() < 105
+    for colour in seen["a light blue sky"]:
+        assert colour[blue] > 160
+        assert colour[blue] >= colour[red]
+    for colour in seen["green hills"]:
+        assert colour[green] > max(colour[red], colour[blue])
+    for colour in seen["a desert"]:
+        assert colour[red] > colour[green] > colour[blue]
+    for colour in seen["a dark blue backdrop"]:
+        assert colour[blue] > colour[red]
+
+
+@pytest.mark.usefixtures("simulator")
+def test_the_caption_tells_when_the_coin_comes_into_view() -> None:
+    coin = list(EVENTS).index("coin")
+    told, sizes = [], []
+    for batch in play(128, 5, 50, difficulty="easy"):
+        red, green, blue = (batch.frames_SHWC[..., channel].astype(int) for channel in range(3))
+        # Nothing else is so yellow before the dark backdrop of the easy levels.
+        sizes.append(((red > 200) & (green > 150) & (blue < 90)).sum((1, 2)))
+        told.append(parts(batch.captions_S)[2] == coin)
+    told_N, size_N = np.concatenate(told), np.concatenate(sizes)
+    assert 0.05 < told_N.mean() < 0.95
+    # A coin counts from its middle on.
+    assert size_N[told_N].min() >= 0.3 * size_N.max()
+    assert size_N[~told_N].max() <= 0.7 * size_N.max()
+
+
+@pytest.mark.usefixtures("simulator")
+def test_captions_change_with_the_view_only_and_hardly_differ_between_sizes() -> None:
+    small, large = (play(size, 3, 100, seed=6) for size in (64, 128))
+    captions_TS, exact_TS = (np.stack([batch.captions_S for batch in batches]) for batches in (small, large))
+    ended_TS = np.stack([batch.terminated_S | batch.truncated_S for batch in small])[:-1]
+    levels_TS = captions_TS // len(EVENTS)
+    assert (levels_TS[1:] == levels_TS[:-1])[~ended_TS].all()
+    assert (captions_TS[1:] != captions_TS[:-1])[~ended_TS].any()
+    # Small frames are played with fewer readings, and the time between two is filled in.
+    assert np.array_equal(levels_TS, exact_TS // len(EVENTS))
+    assert (captions_TS != exact_TS).mean() < 0.05

@@ -1,4 +1,4 @@
-"""The Procgen games: the same bytes for a seed in every grouping, options by name, one caption a game."""
+"""The Procgen games: the same bytes for a seed in every grouping, options by name, captions that fit the backdrop."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import pytest
 from playground.core.errors import PlaygroundError
 from playground.data.worlds.coinrun import CoinrunCollector
 from playground.data.worlds.procgen import DIRECTIONS, GAMES, ProcgenCollector
-from playground.data.worlds.procgen_batch import SPLIT_LEVELS, ProcgenBatch
+from playground.data.worlds.procgen_batch import SPLIT_LEVELS, ProcgenBatch, _shrink
+from playground.data.worlds.procgen_state import parse_state
 
 
 @pytest.fixture
@@ -43,9 +44,59 @@ def test_every_game_is_described() -> None:
     for name, game in GAMES.items():
         collector = ProcgenCollector(64, "train", {"game": name})
         assert collector.action_names == DIRECTIONS + ([game.key] if game.key else [])
-        assert len({game.caption, *game.paraphrases}) == 4
-        assert all(text == text.lower() and len(text) <= 80 for text in (game.caption, *game.paraphrases))
         assert sum(game.chances) == pytest.approx(1)
+
+
+def test_captions_are_short_and_distinct() -> None:
+    collector = ProcgenCollector(64, "train", {})
+    rows = [[caption, *others] for caption, others in zip(collector.captions, collector.paraphrases, strict=True)]
+    texts = [text for row in rows for text in row]
+    assert len(set(texts)) == len(texts) == 4 * len(collector.captions)
+    assert all(text == text.lower() and len(text) <= 80 and "{" not in text for text in texts)
+
+
+@pytest.mark.usefixtures("simulator")
+def test_the_caption_names_the_colour_of_the_floor() -> None:
+    collector = ProcgenCollector(64, "train", {"game": "dodgeball"})
+    seen = set()
+    for seed in (0, 1):
+        batch = next(iter(collector.rollout(seed, 0, 16, 1)))
+        for picture, caption in zip(batch.frames_SHWC, batch.captions_S, strict=True):
+            red, green, blue = (int(value) for value in np.median(picture.reshape(-1, 3), 0))
+            floor = "dark grey stone"
+            if green > red + 15 and green > blue + 15:
+                floor = "green grass"
+            elif blue > red + 50:
+                floor = "blue water"
+            elif red > 150:
+                floor = "yellow sand"
+            elif red > blue + 20:
+                floor = "brown earth"
+            assert collector.captions[caption].endswith(floor)
+            seen.add(floor)
+    assert len(seen) == 5
+
+
+@pytest.mark.usefixtures("simulator")
+def test_a_state_of_another_layout_is_refused() -> None:
+    env = ProcgenCollector(64, "train", {"game": "ninja"})._open(0, 0, 1)
+    state = env.get_state()[0]
+    env.close()
+    assert parse_state(state).game == "ninja"
+    assert parse_state(state).types_E[parse_state(state).player] == 0
+    for other in (b"\x01" + state[1:], state[:4] + b"\xff\xff\xff\x7f" + state[8:], state[:-4], state[:300], b""):
+        with pytest.raises(PlaygroundError, match=r"unknown way .*pip install procgen-mirror"):
+            parse_state(other)
+
+
+@pytest.mark.parametrize("size", [64, 128, 256])
+def test_large_pictures_are_averaged_and_rounded(size: int) -> None:
+    picture = np.random.default_rng(size).integers(0, 256, (512, 512, 3), np.uint8)
+    small = np.empty((size, size, 3), np.uint8)
+    _shrink(picture, small)
+    factor = 512 // size
+    mean = picture.reshape(size, factor, size, factor, 3).mean((1, 3))
+    assert np.array_equal(small, np.floor(mean + 0.5))
 
 
 @pytest.mark.usefixtures("simulator")
@@ -76,7 +127,8 @@ def test_every_game_plays(name: str) -> None:
     frames = np.stack([b.frames_SHWC[0] for b in batches]).astype(np.int16)
     assert frames.shape == (80, 64, 64, 3)
     assert (np.abs(np.diff(frames, axis=0)).mean((1, 2, 3)) > 0.02).mean() > 0.5
-    assert {int(b.captions_S[0]) for b in batches} == {list(GAMES).index(name)}
+    texts = {collector.captions[int(b.captions_S[0])] for b in batches}
+    assert texts <= {caption for caption, *_ in GAMES[name].describe()}
     assert len({int(b.actions_S[0]) for b in batches}) >= 4
     assert max(int(b.actions_S[0]) for b in batches) < len(collector.action_names)
 

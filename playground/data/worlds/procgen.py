@@ -9,12 +9,15 @@ import numpy as np
 
 from playground.core.errors import PlaygroundError, suggest
 from playground.core.registry import COLLECTORS
+from playground.data.worlds.procgen_backdrops import FLOOR, PLATFORM, SCENERY, SPACE, WATER, WAVES, Backdrops
 from playground.data.worlds.procgen_batch import BatchPolicy, ProcgenBatch
+from playground.data.worlds.procgen_state import GameState, StateReader
+from playground.data.worlds.procgen_tracking import CaptionTrack, LevelCaptions
 
 DIRECTIONS = ["left-down", "left", "left-up", "down", "noop", "up", "right-down", "right", "right-up"]
 # Order of the chances: as DIRECTIONS, then the action key where the game has one.
 FLY = (0.09, 0.13, 0.09, 0.12, 0.10, 0.12, 0.09, 0.17, 0.09)
-PLATFORM = (0.01, 0.19, 0.16, 0.01, 0.08, 0.08, 0.01, 0.25, 0.21)
+PLATFORM_MOVES = (0.01, 0.19, 0.16, 0.01, 0.08, 0.08, 0.01, 0.25, 0.21)
 FORWARD = (0.02, 0.18, 0.05, 0.06, 0.10, 0.32, 0.02, 0.20, 0.05)
 SIDEWAYS = (0.02, 0.33, 0.02, 0.02, 0.20, 0.03, 0.02, 0.34, 0.02)
 WALK = (0.05, 0.18, 0.05, 0.17, 0.10, 0.17, 0.05, 0.18, 0.05)
@@ -29,48 +32,56 @@ class Game:
 
     Attributes:
         chances: how often each direction is drawn.
-        caption: what the picture shows; three other wordings follow in ``paraphrases``.
+        backdrops: families of its backdrops.
+        texts: what the picture shows, and three other wordings; ``{0}`` and ``{1}`` are names of the backdrop.
         key: name of the action key, or ``""``.
         key_chance: share of draws that press it.
         time_limit: frames after which the game cuts an episode.
     """
 
     chances: tuple[float, ...]
-    caption: str
-    paraphrases: tuple[str, ...]
+    backdrops: Backdrops
+    texts: tuple[str, str, str, str]
     key: str = ""
     key_chance: float = 0.25
     time_limit: int = 1000
+
+    def describe(self) -> list[list[str]]:
+        """For each family of backdrops the caption and its other wordings."""
+        return [[text.format(*names) for text in self.texts] for names in self.backdrops.names]
 
 
 GAMES = {
     "starpilot": Game(
         FLY,
-        "a small space ship flies past stars and shoots at enemies",
+        SPACE,
         (
-            "a side-scrolling space shooter",
-            "piloting a tiny fighter through space under enemy fire",
-            "spacecraft and bullets in front of a starry sky",
+            "a small space ship shoots at enemies before {0}",
+            "a side-scrolling space shooter with {0} behind",
+            "piloting a tiny fighter past {1} under enemy fire",
+            "spacecraft and bullets in front of {1}",
         ),
         key="fire",
     ),
     "bigfish": Game(
         FLY,
-        "a fish swims under water, eats smaller fish and grows",
+        WATER,
         (
-            "a small green fish in the sea among other fish",
-            "an underwater game where big fish eat little fish",
-            "swimming through blue water and dodging larger fish",
+            "a fish eats smaller fish and grows, before {0}",
+            "a small green fish among other fish, {0} behind",
+            "a game of big and little fish in front of {1}",
+            "swimming past {1} and dodging larger fish",
         ),
         time_limit=6000,
     ),
     "bossfight": Game(
         SIDEWAYS,
-        "a small space ship fights a large boss ship in space",
+        SPACE,
         (
-            "a duel with a huge spacecraft that fires in all directions",
-            "a space shooter with one big enemy above",
-            "dodging the bullets of a giant ship before the stars",
+            "a small space ship fights a large boss ship before {0}",
+            "a duel with a huge spacecraft in front of {0}",
+            "a space shooter with one big enemy and {1} behind",
+            "dodging the bullets of a giant ship before {1}",
         ),
         key="fire",
         key_chance=0.35,
@@ -78,82 +89,90 @@ GAMES = {
     ),
     "caveflyer": Game(
         THRUST,
-        "a space ship flies through a cave with rock walls",
+        SPACE,
         (
-            "steering a rocket through narrow tunnels",
-            "flying inside a grey cavern with stars behind it",
-            "a spacecraft in a winding cave, with targets to shoot",
+            "a space ship flies through a cave with {0} behind",
+            "steering a rocket through narrow tunnels before {0}",
+            "flying between rock walls with {1} behind them",
+            "a spacecraft in a winding cave in front of {1}",
         ),
         key="fire",
         key_chance=0.15,
     ),
     "climber": Game(
+        PLATFORM_MOVES,
         PLATFORM,
-        "a platform game: climb up from ledge to ledge and collect stars",
         (
-            "jumping up a tall level with floating platforms",
-            "a small hero climbs a tower of ledges",
-            "a vertical jump and run game with stars to collect",
+            "a platform game: climb from ledge to ledge before {0}",
+            "jumping up a tall level of platforms, {0} behind",
+            "a small hero climbs a tower of ledges against {1}",
+            "a vertical jump and run game with stars and {1}",
         ),
     ),
     "dodgeball": Game(
         WALK,
-        "a dodgeball game seen from above, with players and balls among walls",
+        FLOOR,
         (
-            "throwing balls at opponents in an arena seen from above",
-            "a top-down ball fight between thin walls",
-            "dodging balls in a field with barriers",
+            "a dodgeball game seen from above on {0}",
+            "throwing balls at opponents on {0}, seen from above",
+            "a top-down ball fight between thin walls over {1}",
+            "dodging balls on {1} with barriers",
         ),
         key="throw",
     ),
     "fruitbot": Game(
         SIDEWAYS,
-        "a robot moves up between gaps in walls and collects fruit",
+        FLOOR,
         (
-            "a little robot gathers fruit and avoids other food",
-            "scrolling up a field with walls, gates and fruit",
-            "collecting fruit while slipping through openings in walls",
+            "a robot collects fruit between gaps in walls over {0}",
+            "a little robot on {0} gathers fruit and avoids other food",
+            "scrolling up over {1} with walls, gates and fruit",
+            "collecting fruit and slipping through walls above {1}",
         ),
         key="throw",
         key_chance=0.10,
     ),
     "jumper": Game(
-        PLATFORM,
-        "a platform game: a bunny jumps through a cave to find a carrot",
+        PLATFORM_MOVES,
+        SCENERY,
         (
-            "a rabbit hops from ledge to ledge past spikes",
-            "double jumps through a cavern with a compass in the corner",
-            "a jump and run game with a bunny in an open cave",
+            "a platform game: a bunny in a cave before {0}",
+            "a rabbit hops from ledge to ledge past spikes, {0} behind",
+            "double jumps in a cavern with a compass and {1}",
+            "a jump and run game with a bunny in front of {1}",
         ),
     ),
     "leaper": Game(
         FORWARD,
-        "a frog crosses a busy road and a river with logs",
+        FLOOR,
         (
-            "a frog hops between cars and floating logs",
-            "crossing lanes of traffic and a stream, seen from above",
-            "a road crossing game with a little frog",
+            "a frog crosses a road and a river, {0} around",
+            "a frog hops between cars and logs with {0} around",
+            "lanes of traffic and a stream across {1}, seen from above",
+            "a road crossing game with a little frog on {1}",
         ),
         time_limit=500,
     ),
     "ninja": Game(
-        PLATFORM,
-        "a platform game: a ninja jumps over ledges and avoids bombs",
+        PLATFORM_MOVES,
+        SCENERY,
         (
-            "a ninja leaps from platform to platform",
-            "jumping along narrow ledges and throwing stars at bombs",
-            "a jump and run game with a small ninja and explosives",
+            "a platform game: a ninja avoids bombs before {0}",
+            "a ninja leaps from platform to platform, {0} behind",
+            "jumping along narrow ledges past bombs against {1}",
+            "a jump and run game with a small ninja and {1}",
         ),
         key="throw",
         key_chance=0.08,
     ),
     "plunder": Game(
         SIDEWAYS,
-        "a ship at sea fires at the pirate ships that pass",
+        WAVES,
         (
-            "a naval battle with small ships on blue waves",
-            "shooting cannonballs at boats on the sea",
-            "a cannon ship hunts pirates on the ocean",
+            "a ship on {0} fires at the pirate ships that pass",
+            "a naval battle with small ships on {0}",
+            "shooting cannonballs at boats on {1}",
+            "a cannon ship hunts pirates on {1}",
         ),
         key="fire",
         key_chance=0.30,
@@ -165,6 +184,8 @@ GAMES = {
 @COLLECTORS.register("procgen")
 class ProcgenCollector(ProcgenBatch):
     """Plays one of ``GAMES`` (MIT code, CC0 / CC-BY / OGA-BY art) through the Procgen package.
+
+    A caption names the game and the family of its backdrop.
 
     Options:
         game: name of the game (default ``"starpilot"``).
@@ -186,7 +207,7 @@ class ProcgenCollector(ProcgenBatch):
         """Check size, split and options without starting the simulator.
 
         Raises:
-            PlaygroundError: a size that does not divide 512, an unknown split, game or option.
+            PlaygroundError: a size that is not drawn, an unknown split, game or option.
         """
         super().__init__(size, split, options, defaults={"game": "starpilot"})
         self._game = str(self.options["game"])
@@ -200,13 +221,20 @@ class ProcgenCollector(ProcgenBatch):
         self.time_limit = game.time_limit
         self.action_names = [*DIRECTIONS, game.key] if game.key else list(DIRECTIONS)
         # One table for all games, so that one set of embeddings serves every option.
-        self.captions = [entry.caption for entry in GAMES.values()]
-        self.paraphrases = [list(entry.paraphrases) for entry in GAMES.values()]
-        self._caption = list(GAMES).index(self._game)
+        texts = {name: entry.describe() for name, entry in GAMES.items()}
+        self.captions = [caption for rows in texts.values() for caption, *_ in rows]
+        self.paraphrases = [others for rows in texts.values() for _, *others in rows]
+        self._first_caption = self.captions.index(texts[self._game][0][0])
 
     def _policy(self, seed: int, first_stream: int, streams: int, frames: int) -> BatchPolicy:
         generators = [np.random.default_rng([seed, 2, first_stream + k, *self._split_seeds]) for k in range(streams)]
         return _StickyPolicy(GAMES[self._game], generators, frames)
+
+    def _track(self, reader: StateReader, skip: int, streams: int) -> CaptionTrack:
+        return LevelCaptions(reader, skip, streams, self._describe)
+
+    def _describe(self, state: GameState) -> int:
+        return self._first_caption + GAMES[self._game].backdrops.family(state.backdrop)
 
 
 class _StickyPolicy:

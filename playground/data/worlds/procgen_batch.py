@@ -7,15 +7,18 @@ import io
 import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any, Protocol
 
 import numpy as np
-from PIL import Image
 
-from playground.core.errors import PlaygroundError, suggest
-from playground.data.worlds import StepBatch, option_bool
+from playground.core.errors import PlaygroundError
+from playground.data.worlds import StepBatch, check_world, option_bool
+from playground.data.worlds.procgen_state import StateReader
+from playground.data.worlds.procgen_tracking import CaptionTrack
 
 SPLIT_LEVELS = {"train": (0, 10000), "val": (10000, 11000), "test": (11000, 12000)}
+SIZES = (64, 128, 256)
 NATIVE_SIZE, RENDER_SIZE = 64, 512
 STREAMS = 16
 
@@ -40,7 +43,6 @@ class ProcgenBatch:
     options: dict[str, Any]
     _source: str
     _game: str
-    _caption: int
     # What tells the random numbers of a split from those of the others with the same seed.
     _split_seeds: tuple[int, ...] = ()
 
@@ -48,24 +50,12 @@ class ProcgenBatch:
         """Check size, split and options without starting the simulator.
 
         Raises:
-            PlaygroundError: a size that does not divide 512, an unknown split or option.
+            PlaygroundError: a size that is not drawn, an unknown split or option.
         """
-        if size != NATIVE_SIZE and (size < 8 or RENDER_SIZE % size):
-            raise PlaygroundError(f"{self._source} frames of {size} px are not available; use --size 64, 128 or 256")
-        if split not in SPLIT_LEVELS:
-            known = ", ".join(SPLIT_LEVELS)
-            raise PlaygroundError(
-                f"{self._source} has no split {split!r}.{suggest(split, SPLIT_LEVELS)} Known: {known}."
-            )
         defaults = {**defaults, "difficulty": "hard", "backgrounds": True, "restrict_themes": False}
         # Drawing is the slow part of large frames only.
         defaults["threads"] = 0 if size == NATIVE_SIZE else min(os.cpu_count() or 1, STREAMS)
-        for name in options:
-            if name not in defaults:
-                known = ", ".join(defaults)
-                raise PlaygroundError(
-                    f"{self._source} has no option {name!r}.{suggest(name, defaults)} Known: {known}."
-                )
+        check_world(self._source, size, split, options, sizes=SIZES, splits=SPLIT_LEVELS, known_options=defaults)
         chosen = {**defaults, **options}
         if chosen["difficulty"] not in ("easy", "hard"):
             raise PlaygroundError(f"option 'difficulty' must be easy or hard, got {chosen['difficulty']!r}")
@@ -92,9 +82,11 @@ class ProcgenBatch:
         policy = self._policy(seed, first_stream, streams, frames)
         age_S = np.zeros(streams, np.int64)
         all_actions = np.full(skip + streams, 4, np.int32)
+        waiting: list[StepBatch] = []
         with contextlib.closing(env), ThreadPoolExecutor(max(1, self._threads)) as pool:
             _, observation, _ = env.observe()
-            for _ in range(frames):
+            track = self._track(StateReader(env), skip, streams)
+            for t in range(frames):
                 # The simulator reuses its buffers, and the batch is read after the next act().
                 small_SHWC = observation["rgb"][skip:].copy()
                 frames_SHWC = small_SHWC if self._size == NATIVE_SIZE else self._render(env, pool, skip)
@@ -102,12 +94,22 @@ class ProcgenBatch:
                 all_actions[skip:] = actions_S
                 env.act(all_actions)
                 rewards, observation, first = env.observe()
-                rewards_S, first_S = rewards[skip:].copy(), first[skip:]
+                rewards_S, first_S = rewards[skip:].copy(), first[skip:].copy()
                 age_S += 1
                 out_of_time_S = first_S & (age_S % self.time_limit == 0) & (rewards_S <= 0)
                 age_S[first_S] = 0
-                captions_S = np.full(streams, self._caption, np.int32)
-                yield StepBatch(frames_SHWC, actions_S, rewards_S, first_S & ~out_of_time_S, out_of_time_S, captions_S)
+                unknown_S = np.full(streams, -1, np.int32)
+                waiting.append(
+                    StepBatch(frames_SHWC, actions_S, rewards_S, first_S & ~out_of_time_S, out_of_time_S, unknown_S)
+                )
+                captions_FS = track.step(first_S, t == frames - 1)
+                if captions_FS is not None:
+                    for batch, captions_S in zip(waiting, captions_FS, strict=True):
+                        yield replace(batch, captions_S=captions_S)
+                    waiting.clear()
+
+    def _track(self, reader: StateReader, skip: int, streams: int) -> CaptionTrack:
+        raise NotImplementedError
 
     def _policy(self, seed: int, first_stream: int, streams: int, frames: int) -> BatchPolicy:
         raise NotImplementedError
@@ -136,6 +138,26 @@ class ProcgenBatch:
         )
 
     def _render(self, env: Any, pool: ThreadPoolExecutor, skip: int) -> np.ndarray:
-        factor = RENDER_SIZE // self._size
-        pictures = [info["rgb"] for info in env.get_info()[skip:]]
-        return np.stack(list(pool.map(lambda picture: np.asarray(Image.fromarray(picture).reduce(factor)), pictures)))
+        # get_info() would draw every large picture a second time; observe() has just put them into these buffers.
+        pictures = env._info["rgb"][skip:]
+        small_SHWC = np.empty((len(pictures), self._size, self._size, 3), np.uint8)
+        list(pool.map(_shrink, pictures, small_SHWC))
+        return small_SHWC
+
+
+def _shrink(picture_HWC: np.ndarray, out_HWC: np.ndarray) -> None:
+    """Average blocks of pixels, rounded to the nearest; sums of up to 256 pixels fit into 16 bits."""
+    size = len(out_HWC)
+    factor = len(picture_HWC) // size
+    rows = picture_HWC.reshape(size, factor, -1)
+    sums = rows[:, 0].astype(np.uint16)
+    for row in range(1, factor):
+        sums += rows[:, row]
+    columns = sums.reshape(size * size, factor, 3)
+    # One colour at a time, because the last axis is too short to be worked through quickly.
+    for colour in range(3):
+        total = columns[:, 0, colour] + (factor * factor) // 2
+        for column in range(1, factor):
+            total += columns[:, column, colour]
+        total //= factor * factor
+        out_HWC[..., colour] = total.reshape(size, size)
