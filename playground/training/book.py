@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ from latent_actions.calibration import calibrate, calibrate_from_motion, keys_of
 from playground.core.config import write_json
 from playground.data.dataset import ClipDataset
 from playground.evaluation.metrics import dominant_shift
+from playground.world.sources import book_name
 
 LABELLED_FRAMES = 200
 """Labelled frames that calibration may look at; a person could label as many by hand."""
@@ -40,8 +40,7 @@ def write_action_book(
         own = np.where(dataset.source_T == index, codes, -1)
         if (own >= 0).any():
             entries = action_entries(dataset, own, num_codes, source_actions, seed)
-            name = re.sub(r"[^\w.-]", "_", source)
-            write_json(path.with_name(f"{path.stem}-{name}{path.suffix}"), {"actions": entries})
+            write_json(path.with_name(book_name(source)), {"actions": entries})
 
 
 def action_entries(
@@ -62,8 +61,10 @@ def action_entries(
 def code_motion(
     dataset: ClipDataset, codes: np.ndarray, num_codes: int, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Mean motion of the picture under each code, (codes, 2) pixels right and down, and how often codes occur."""
-    motion = np.zeros((num_codes, 2))
+    """Mean motion of each quarter of the picture, (codes, 4, 2) pixels right and down, and how often codes occur."""
+    motion = np.zeros((num_codes, 4, 2))
+    half = dataset.info.size // 2
+    quarters = [(slice(top, top + half), slice(left, left + half)) for top in (0, half) for left in (0, half)]
     reach = min(MAX_SHIFT, dataset.info.size // 8)
     counts = np.bincount(codes[codes >= 0], minlength=num_codes)
     for code in np.flatnonzero(counts):
@@ -71,7 +72,7 @@ def code_motion(
         shifts = []
         for place in rng.choice(places, min(PAIRS_PER_CODE, len(places)), replace=False):
             before, after = dataset.frames(int(place) - 1, int(place) + 1)
-            shifts.append(dominant_shift(before, after, reach))
+            shifts.append([dominant_shift(before[quarter], after[quarter], reach) for quarter in quarters])
         motion[code] = np.mean(shifts, axis=0)
     return motion, counts
 

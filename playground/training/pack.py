@@ -1,35 +1,28 @@
-"""Turns a finished training run into a world bundle to play: parts, actions, prompts and card."""
+"""Turns a finished training run into a world bundle to play: parts, actions, sources, prompts and card."""
 
 from __future__ import annotations
 
-import contextlib
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from playground.core.component import load_component
 from playground.core.config import config_to_dict, read_json
 from playground.core.errors import PlaygroundError
 from playground.core.registry import DYNAMICS, LATENT_ACTION_MODELS, TOKENIZERS
-from playground.data.dataset import ClipDataset
 from playground.data.format import load_info
 from playground.evaluation.card import model_card
-from playground.evaluation.metrics import dominant_shift
 from playground.training.prompts import RECORD_NAME
+from playground.training.sources import TextOptions, pack_source
 from playground.world.actions import ActionBook
 from playground.world.bundle import save_world
+from playground.world.manifest import PromptFacts
+from playground.world.sources import book_name, source_key
+from weights.manifest import oversized
 
+LOGGER = logging.getLogger("playground.training")
 WEIGHTS_LICENCE = "Apache-2.0"
-
-PROMPT_FRAMES = 4
-"""Consecutive frames in a prompt: enough to show which way things move."""
-
-ROOM_FRAMES = 32
-"""True frames after a prompt that show whether there is room to move both ways."""
-
-_CANDIDATES = 256
 
 
 def pack(
@@ -48,7 +41,7 @@ def pack(
         out: folder of the bundle.
         name: of the world; the folder's name by default.
         data: clips to take prompts from, the test split if it is among them; the run's own data by default.
-        prompts: how many prompts to ship.
+        prompts: how many prompts to ship of each source.
         report: ``report.json`` of ``playground eval`` for the model card.
         bench: file of ``playground bench --json`` for the model card.
 
@@ -59,9 +52,14 @@ def pack(
     parts = load_parts(run)
     actions = ActionBook.load(run / "actions.json")
     trained = [Path(folder) for folder in facts.get("data", [])]
-    sources = prompt_source([Path(folder) for folder in data] if data else trained)
-    clips = choose_prompts(_prompt_clips(sources), prompts)
-    info, datasets = load_info(sources[0]), data_facts(trained, "training") + data_facts(sources, "prompts")
+    folders = source_folders([Path(folder) for folder in data] if data else trained, trained)
+    texts = TextOptions(_text_encoder(run), int(getattr(parts["dynamics"].config, "prompt_dims", 0)))
+    packed = {
+        key: pack_source(key, run / book_name(key), parts["tokenizer"], known, held_out, prompts, texts)
+        for key, (known, held_out) in folders.items()
+    }
+    held_out = [folder for _, own in folders.values() for folder in own]
+    info, datasets = load_info(held_out[0]), data_facts(trained, "training") + data_facts(held_out, "prompts")
     statement = "; ".join(sorted({f"{row['frames']} frames of {_described(row)}" for row in data_facts(trained, "")}))
     name = name or out.resolve().name
     card = model_card(
@@ -78,18 +76,50 @@ def pack(
         run=facts,
         datasets=datasets,
     )
-    return save_world(
+    pictures = {f"{key}-{n + 1:02d}": clip for key, one in packed.items() for n, clip in enumerate(one.prompts)}
+    told = [PromptFacts(key, text) for key, one in packed.items() for text in one.captions]
+    save_world(
         out,
         name=name,
         fps=info.fps,
         **parts,
         actions=actions,
-        prompts={f"{index + 1:02d}": clip for index, clip in enumerate(clips)},
+        prompts=pictures,
+        sources={key: one.source for key, one in packed.items()},
+        prompt_facts=dict(zip(pictures, told, strict=True)),
+        captions={text: row_P for one in packed.values() for text, row_P in one.embeddings.items()},
         licence=WEIGHTS_LICENCE,
         data_statement=f"Trained on {statement}." if statement else "",
         card=card,
-        text_encoder=_text_encoder(run),
+        text_encoder=texts.encoder,
     )
+    for line in oversized(out):
+        LOGGER.warning("too large to ship with the program: %s", line)
+    return out
+
+
+def source_folders(data: Sequence[Path], trained: Sequence[Path]) -> dict[str, tuple[list[Path], list[Path]]]:
+    """Folders of training data and of data for prompts of each source, by the name that the source has in a bundle.
+
+    Training data that is gone is left out; a source stands in for what it has none of by the other.
+
+    Args:
+        data: clips to take prompts from; see :func:`prompt_source`.
+        trained: training data of the run.
+    """
+    there = [folder for folder in trained if (folder / "dataset.json").is_file()]
+    given, known = _by_source(data), _by_source(there)
+    return {
+        key: (known.get(key) or given[key], prompt_source(given.get(key) or known[key]))
+        for key in dict.fromkeys([*known, *given])
+    }
+
+
+def _by_source(folders: Sequence[Path]) -> dict[str, list[Path]]:
+    groups: dict[str, list[Path]] = {}
+    for folder in folders:
+        groups.setdefault(source_key(load_info(folder).source), []).append(folder)
+    return groups
 
 
 def _text_encoder(run: Path) -> str | None:
@@ -98,49 +128,9 @@ def _text_encoder(run: Path) -> str | None:
     return read_json(path).get("text_encoder") if path.is_file() else None
 
 
-def _prompt_clips(folders: list[Path]) -> ClipDataset:
-    """Clips that show the room around a prompt, or bare prompts where all episodes are shorter."""
-    with contextlib.suppress(PlaygroundError):
-        return ClipDataset(folders, length=PROMPT_FRAMES + ROOM_FRAMES)
-    return ClipDataset(folders, length=PROMPT_FRAMES)
-
-
 def _described(row: dict[str, Any]) -> str:
     options = ", ".join(f"{key} {value}" for key, value in sorted(row["options"].items()))
     return f"{row['source']}, split {row['split']}" + (f" ({options})" if options else "")
-
-
-def choose_prompts(dataset: Any, count: int) -> list[np.ndarray]:
-    """Pick varied clips to start a world from, uint8 ``(T, H, W, 3)`` each, the same ones every time.
-
-    Of clips spread over the dataset the sixteenth with the most room to move stays: where the true player went
-    both ways soon after. From these each next pick is the one whose first picture is farthest from all earlier ones.
-
-    Args:
-        dataset: a ``ClipDataset`` of clips of ``PROMPT_FRAMES + ROOM_FRAMES`` frames; shorter ones say nothing of
-            the room, and all of them stay.
-        count: how many; fewer when the dataset has fewer clips.
-    """
-    picks = np.unique(np.linspace(0, len(dataset) - 1, min(_CANDIDATES, len(dataset))).astype(np.int64))
-    clips = np.stack([np.asarray(dataset.window(int(index)).frames_BTHWC)[0] for index in picks])
-    room = np.array([room_to_move(clip[PROMPT_FRAMES - 1 :]) for clip in clips])
-    least = np.sort(room)[-max(min(count, len(clips)), len(clips) // 16)]
-    clips = clips[room >= least, :PROMPT_FRAMES]
-    looks = _thumbnails(clips[:, 0])
-    chosen = [int(np.argmin(((looks - looks.mean(axis=0)) ** 2).sum(axis=1)))]
-    while len(chosen) < min(count, len(clips)):
-        distance = ((looks[:, None] - looks[chosen][None]) ** 2).sum(axis=2).min(axis=1)
-        distance[chosen] = -1.0
-        chosen.append(int(np.argmax(distance)))
-    return [clips[index] for index in chosen]
-
-
-def room_to_move(clip_THWC: np.ndarray) -> float:
-    """How far the picture scrolls to its lesser side from the first frame on, pixels; 0 if only one way is open."""
-    reach = min(6, clip_THWC.shape[1] // 8)
-    steps = [dominant_shift(a, b, reach)[0] for a, b in zip(clip_THWC[:-1], clip_THWC[1:], strict=True)]
-    place = np.cumsum([0.0, *steps])
-    return float(min(place.max(), -place.min()))
 
 
 def prompt_source(folders: Sequence[Path]) -> list[Path]:
@@ -179,12 +169,3 @@ def data_facts(folders: Sequence[Path], purpose: str) -> list[dict[str, Any]]:
     """What the datasets that are still there say about themselves, for the card."""
     known = [folder for folder in folders if (folder / "dataset.json").is_file()]
     return [{**config_to_dict(load_info(folder)), "purpose": purpose} for folder in known]
-
-
-def _thumbnails(pictures_BHWC: np.ndarray) -> np.ndarray:
-    """Colours of an 8x8 grid, float32 ``(B, 192)``."""
-    batch, height, width, channels = pictures_BHWC.shape
-    tall, wide = max(1, height // 8), max(1, width // 8)
-    cut = pictures_BHWC[:, : tall * (height // tall), : wide * (width // wide)].astype(np.float32)
-    grid = cut.reshape(batch, height // tall, tall, width // wide, wide, channels).mean(axis=(2, 4))
-    return grid.reshape(batch, -1)

@@ -15,7 +15,8 @@ from playground.data.format import DatasetInfo
 from playground.data.writer import ClipWriter
 from playground.evaluation import features, perceptual
 from playground.evaluation.run import evaluate_world, world_prompts
-from playground.training.pack import PROMPT_FRAMES, pack
+from playground.training.pack import pack
+from playground.training.sources import PROMPT_FRAMES
 from playground.world.bundle import World
 from tests.tiny_world import FRAME_SIZE, make_tiny_world, tiny_actions
 

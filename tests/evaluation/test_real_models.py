@@ -8,10 +8,8 @@ import pytest
 
 from dynamics.config import DynamicsConfig
 from dynamics.shortcut import ShortcutDynamics
-from playground.data.dataset import ClipDataset
 from playground.evaluation import features, perceptual
 from playground.evaluation.run import HORIZON, evaluate_world
-from playground.training.pack import choose_prompts, prompt_source
 from tests.evaluation.fake_world import FakeWorld
 from tests.tiny_data import make_tiny_dataset
 from tokenizer.config import TokenizerConfig
@@ -49,19 +47,3 @@ def test_real_models_are_measured(data: Path, tmp_path: Path) -> None:
     assert numbers["frames_evaluated"] == 4 * HORIZON
     assert 0.0 < numbers["rollout_psnr_16"] < 60.0
     assert numbers["context_frames"] == 4
-
-
-def test_prompts_are_varied_and_repeatable(data: Path) -> None:
-    dataset = ClipDataset(data, length=4)
-    first, second = choose_prompts(dataset, 5), choose_prompts(dataset, 5)
-    assert [clip.tobytes() for clip in first] == [clip.tobytes() for clip in second]
-    assert len({clip.tobytes() for clip in first}) == 5
-    assert {clip.shape for clip in first} == {(4, 16, 16, 3)}
-
-
-def test_prompts_come_from_held_out_data_when_there_is_some(data: Path, tmp_path: Path) -> None:
-    held_out = make_tiny_dataset(tmp_path / "test", frames=80)
-    info = (held_out / "dataset.json").read_text()
-    (held_out / "dataset.json").write_text(info.replace('"split": "train"', '"split": "test"'))
-    assert prompt_source([data, held_out]) == [held_out]
-    assert prompt_source([data]) == [data]
