@@ -47,7 +47,7 @@ class CoinrunCollector(ProcgenBatch):
 
     A caption names the ground, the backdrop and, while it is in view, the coin, lava, a monster or a saw. From 128 px
     on the game is asked at every frame; at 64 px at every tenth, and the way between two answers is worked out, which
-    is wrong in about two of a hundred frames, all with something at the very edge of the view.
+    is wrong in one or two of a hundred frames.
 
     With one seed, all splits draw the same random numbers for their keys, in levels of their own: give val and test
     other seeds than train where that matters. It stays so because a seed keeps its frames from release to release.

@@ -43,7 +43,7 @@ class LevelCaptions:
     def step(self, first_S: np.ndarray, last: bool) -> np.ndarray:
         """See ``CaptionTrack``; always knows."""
         captions_1S = self._captions_S[None].copy()
-        for row in np.flatnonzero(first_S):
+        for row in np.flatnonzero(first_S).tolist():
             self._captions_S[row] = self._read(row)
         return captions_1S
 
@@ -70,10 +70,10 @@ class ViewCaptions:
         """See ``CaptionTrack``."""
         self._frames += 1
         full = last or self._frames == len(self._ids_FS)
-        for row in np.flatnonzero(first_S | full):
-            after, begin = self._reader.read(self._skip + row), self._read_at_S[row]
+        for row in np.flatnonzero(first_S | full).tolist():
+            after, begin = self._reader.read(self._skip + row), int(self._read_at_S[row])
             self._ids_FS[begin : self._frames, row] = self._describe(
-                self._states[row], None if first_S[row] else after, self._frames - int(begin)
+                self._states[row], None if first_S[row] else after, self._frames - begin
             )
             self._states[row], self._read_at_S[row] = after, self._frames
         if not full:
