@@ -19,7 +19,11 @@ _DEFAULT_HEADLESS_FRAMES = 200
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``playground play``."""
     parser.add_argument("world", metavar="WORLD", nargs="?", help="name of a world, or its folder (base, else coinrun)")
-    parser.add_argument("--prompt", metavar="TEXT_OR_IMAGE", help="a picture, a text, or a shipped prompt's number")
+    parser.add_argument(
+        "--prompt",
+        metavar="TEXT_OR_IMAGE",
+        help="a picture, a text, or a shipped prompt: its number, its name, or the name of its game",
+    )
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="fixes the noise and the agent (0)")
     parser.add_argument(
         "--controller",
@@ -79,8 +83,8 @@ def _run_headless(args: argparse.Namespace) -> int:
         require_av()
     session, load_s = open_session(args)
     controller = args.controller or "sticky"
-    policy = make_policy(controller, session.world.actions, args.seed)
-    fps = args.fps or float(session.world.fps)
+    policy = make_policy(controller, session.actions, args.seed)
+    fps = args.fps or session.fps
     facts = RolloutFacts(session.world.name, controller, fps, load_s, *engine_facts(session.engine))
     numbers = play_headless(
         session, policy, args.frames or _DEFAULT_HEADLESS_FRAMES, args.out, facts, video=not args.no_video
@@ -90,7 +94,8 @@ def _run_headless(args: argparse.Namespace) -> int:
 
 
 def _run_window(args: argparse.Namespace) -> int:
-    from apps.desktop.window import Window, WindowOptions, require_display
+    from apps.desktop.display import require_display
+    from apps.desktop.window import Window, WindowOptions
     from playground.agents.policies import make_policy
     from playground.core.config import write_json
     from playground.session.stats import LoadMeter, rss_mb
@@ -102,10 +107,17 @@ def _run_window(args: argparse.Namespace) -> int:
     session, load_s = open_session(args)
     controller = args.controller or "human"
     policy_name = "sticky" if controller == "human" else controller
-    policy = make_policy(policy_name, session.world.actions, args.seed)
-    options = WindowOptions(args.fps or float(session.world.fps), args.scale, controller, args.frames)
+    policy = make_policy(policy_name, session.actions, args.seed)
+    options = WindowOptions(args.fps or session.fps, args.scale, controller, args.frames)
     meter = LoadMeter()
-    window = Window(session, policy, policy_name, options, prompts=[Path(path) for path in session.world.prompts])
+    window = Window(
+        session,
+        policy,
+        policy_name,
+        options,
+        prompts=[Path(path) for path in session.world.prompts],
+        policy_for=lambda book: make_policy(policy_name, book, args.seed),
+    )
     numbers: dict[str, Any] = dict(window.run())
     backend, threads = engine_facts(session.engine)
     numbers |= {"load_s": round(load_s, 3), "rss_mb": rss_mb(), "threads": threads, "backend": backend}
@@ -144,6 +156,8 @@ def open_session(args: argparse.Namespace, slots: int = 1) -> tuple[Session, flo
     print("preparing the engine ...", file=sys.stderr)
     engine = Engine(world, slots=slots, backend=args.backend, threads=args.threads)
     session = Session(world, engine, prompt, seed=getattr(args, "seed", 0))
+    if session.warning:
+        print(f"warning: {session.warning}", file=sys.stderr)
     return session, time.perf_counter() - started
 
 

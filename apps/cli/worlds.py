@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 from playground.core.config import read_json
 from playground.core.errors import PlaygroundError
@@ -25,13 +26,18 @@ def run(args: argparse.Namespace) -> int:
     if not worlds:
         print("no worlds yet; make one with playground train and playground pack, or play a world by its folder")
         return 0
-    print(f"{'name':<16} {'pixels':>7} {'fps':>5} {'actions':>8} {'MB':>7}  folder")
+    width = max(7, *(len(_sources(world)) for world in worlds))
+    print(f"{'name':<16} {'pixels':>7} {'fps':>5} {'actions':>8} {'MB':>7}  {'sources':<{width}}  folder")
     for world in worlds:
         print(
             f"{world['name']:<16} {world['frame_size']!s:>7} {world['fps']!s:>5} {world['actions']!s:>8}"
-            f" {world['megabytes']:>7.1f}  {world['folder']}"
+            f" {world['megabytes']:>7.1f}  {_sources(world):<{width}}  {world['folder']}"
         )
     return 0
+
+
+def _sources(world: dict[str, Any]) -> str:
+    return " ".join(world["sources"]) or "-"
 
 
 def known_worlds() -> dict[str, Path]:
@@ -46,14 +52,16 @@ def known_worlds() -> dict[str, Path]:
     return found
 
 
-def describe(name: str, folder: Path) -> dict[str, object]:
+def describe(name: str, folder: Path) -> dict[str, Any]:
     """Facts of one world, from its files; a damaged one is listed with question marks."""
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-    facts: dict[str, object] = {"name": name, "frame_size": "?", "fps": "?", "actions": "?"}
+    facts: dict[str, Any] = {"name": name, "frame_size": "?", "fps": "?", "actions": "?", "sources": []}
     try:
         manifest = read_json(folder / "world.json")
         facts |= {key: manifest[key] for key in ("frame_size", "fps") if key in manifest}
         actions = manifest.get("num_actions", manifest.get("actions"))
+        sources = manifest.get("sources", {})
+        facts["sources"] = list(sources) if isinstance(sources, dict) else []
         facts["actions"] = actions if isinstance(actions, int) else "?"
     except PlaygroundError:
         pass

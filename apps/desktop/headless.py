@@ -185,8 +185,7 @@ def _write_sheet(path: Path, frames: Sequence[np.ndarray]) -> None:
 
 
 def _action_list(session: Any, facts: RolloutFacts, actions: Sequence[int]) -> dict[str, Any]:
-    book = session.world.actions
-    names = {entry.code: entry.name for entry in book.entries}
+    names = {entry.code: entry.name for entry in session.actions.entries}
     return {
         "kind": MARK,
         "schema_version": SCHEMA_VERSION,

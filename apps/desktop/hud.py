@@ -5,11 +5,14 @@ Building the text needs no window, so that it can be tested and reused; :class:`
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from apps.desktop.keymap import COMMANDS
+import numpy as np
+
+from apps.desktop.keymap import COMMANDS, TEXT_COMMANDS
 
 if TYPE_CHECKING:
     import pygame
@@ -67,14 +70,15 @@ def hud_lines(world_name: str, action_book: ActionBook, loop: RealtimeLoop, prom
     ]
 
 
-def help_lines() -> list[str]:
-    """The help overlay, one line a command."""
-    width = max(len(command.label) for command in COMMANDS)
+def help_lines(texts: bool = False) -> list[str]:
+    """The help overlay, one line a command; ``texts`` adds those of worlds that take texts."""
+    commands = [command for command in COMMANDS if texts or command.name not in TEXT_COMMANDS]
+    width = max(len(command.label) for command in commands)
     game = [
         f"{'arrows, WASD, space':<{width + 10}}play (keys of this world: Tab)",
         f"{'1..8':<{width + 10}}latent action directly",
     ]
-    return game + [f"{command.label:<{width + 10}}{command.help}" for command in COMMANDS]
+    return game + [f"{command.label:<{width + 10}}{command.help}" for command in commands]
 
 
 class Painter:
@@ -104,6 +108,34 @@ class Painter:
         """Draw lines below each other; the first one bright, the others dimmer, cut at the window's edge."""
         for row, line in enumerate(lines):
             self.text(target, line, (at[0], at[1] + row * self.line_height), INK if row != 1 else DIM)
+
+    def notice(self, target: pygame.Surface, text: str, at: tuple[int, int]) -> None:
+        """Draw a message in as many lines as the window's width asks for, on a dark ground."""
+        letters = max((target.get_width() - 2 * at[0]) // max(self.font.size("m")[0], 1), 8)
+        for row, line in enumerate(textwrap.wrap(text, letters)):
+            top = at[1] + row * self.line_height
+            target.fill(PAPER, (at[0] - 2, top, self.font.size(line)[0] + 4, self.line_height))
+            self.text(target, line, (at[0], top), INK)
+
+    def entry(self, target: pygame.Surface, typed: str, bottom: int) -> None:
+        """Draw a line that is being typed above row ``bottom``; of a long one the end is seen."""
+        top = bottom - self.line_height - 6
+        target.fill(PAPER, (0, top, target.get_width(), self.line_height + 6))
+        shown = f"> {typed}_"
+        while self.font.size(shown)[0] > target.get_width() - 12 and len(shown) > 3:
+            shown = f"> {shown[3:]}"
+        self.text(target, shown, (6, top + 3), ACCENT)
+
+    def picture(self, target: pygame.Surface, frame: np.ndarray, top: int, bottom: int) -> None:
+        """Draw a frame as large as fits between rows ``top`` and ``bottom``; whole pixels stay square."""
+        height, width = frame.shape[:2]
+        room_w, room_h = target.get_width(), max(bottom - top, 1)
+        factor = min(room_w / width, room_h / height)
+        factor = max(int(factor), 1) if factor >= 1 else factor
+        size = (max(int(width * factor), 1), max(int(height * factor), 1))
+        picture = self._pygame.image.frombuffer(np.ascontiguousarray(frame), (width, height), "RGB")
+        at = ((room_w - size[0]) // 2, top + (room_h - size[1]) // 2)
+        target.blit(self._pygame.transform.scale(picture, size), at)
 
     def legend_height(self, items: Sequence[LegendItem], width: int) -> int:
         """Pixels that the legend needs in a window of ``width`` pixels."""

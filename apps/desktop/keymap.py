@@ -39,6 +39,7 @@ COMMANDS = (
     Command("toggle_agent", ("m",), "M", "human or agent plays"),
     Command("next_prompt", ("page down",), "PgDn", "next prompt"),
     Command("previous_prompt", ("page up",), "PgUp", "previous prompt"),
+    Command("type_text", ("t",), "T", "type what happens next, Enter sends it"),
     Command("toggle_hud", ("h",), "H", "show or hide the numbers"),
     Command("toggle_legend", ("tab",), "Tab", "show or hide the keys of this world"),
     Command("screenshot", ("f12",), "F12", "save the picture to the working folder"),
@@ -47,19 +48,24 @@ COMMANDS = (
     Command("quit", ("escape",), "Esc", "quit"),
 )
 
+TEXT_COMMANDS = ("type_text",)
+"""Commands that only worlds of texts have."""
+
 _BY_KEY = {key: command.name for command in COMMANDS for key in command.keys}
 
 
 class Keymap:
     """Translates pygame key names for one world."""
 
-    def __init__(self, book_keys: Iterable[str], num_actions: int) -> None:
+    def __init__(self, book_keys: Iterable[str], num_actions: int, texts: bool = False) -> None:
         """Create the map of a world.
 
         Args:
-            book_keys: keys and chords of the world's action book.
+            book_keys: keys and chords of the action book in force.
             num_actions: how many latent actions the digits 1..8 can reach.
+            texts: whether the world takes texts.
         """
+        self._without = () if texts else TEXT_COMMANDS
         self._world_keys = {part for chord in book_keys for part in chord.split("+") if part}
         self._num_actions = num_actions
 
@@ -77,7 +83,8 @@ class Keymap:
         """The command for pygame key name ``key``. Keys that the world uses itself are never commands."""
         if shift and f"shift+{key}" in _BY_KEY:
             return _BY_KEY[f"shift+{key}"]
-        return None if key in self._world_keys else _BY_KEY.get(key)
+        command = None if key in self._world_keys else _BY_KEY.get(key)
+        return None if command in self._without else command
 
 
 def normalise(key: str) -> str:

@@ -1,8 +1,9 @@
-"""A contact sheet: evenly spaced frames of a rollout in one picture."""
+"""Pictures for people: a contact sheet of a rollout, and a screenshot of one frame."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -34,3 +35,20 @@ def contact_sheet(frames: Sequence[np.ndarray], columns: int = 6, min_side: int 
         )
         sheet.paste(picture, (gap + index % columns * cell_w, gap + index // columns * cell_h))
     return sheet
+
+
+def save_screenshot(frame: np.ndarray, stem: str) -> Path:
+    """Save a frame (uint8 (H, W, 3)), enlarged, to the working folder under a new name that starts with ``stem``.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    from PIL import Image
+
+    folder = Path.cwd()
+    path, count = folder / f"{stem}.png", 2
+    while path.exists():
+        path, count = folder / f"{stem}-{count}.png", count + 1
+    factor = max(1, 512 // frame.shape[0])
+    Image.fromarray(frame.repeat(factor, 0).repeat(factor, 1)).save(path)
+    return path

@@ -7,17 +7,17 @@ keeps the processor. All keys come from :mod:`apps.desktop.keymap`.
 from __future__ import annotations
 
 import os
-import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
+from apps.desktop.display import no_display, require_display
 from apps.desktop.hud import PAPER, Painter, help_lines, hud_lines, legend_items
 from apps.desktop.keymap import Keymap, normalise
+from apps.desktop.sheet import save_screenshot
+from apps.desktop.text_line import TextLine
 from playground.core.errors import PlaygroundError
 from playground.session.controls import Controls
 from playground.session.loop import LoopFrame, RealtimeLoop
@@ -26,6 +26,7 @@ from playground.session.stats import process_age_s
 _MIN_FPS, _MAX_FPS = 1.0, 240.0
 _SPEED_STEP = 1.25
 _IDLE_MS = 250
+_NOTICE_S, _WARNING_S = 3.0, 9.0
 
 
 @dataclass(frozen=True)
@@ -45,24 +46,6 @@ class WindowOptions:
     max_frames: int | None = None
 
 
-def require_display() -> None:
-    """Check that a window can be opened.
-
-    Raises:
-        PlaygroundError: there is no display.
-    """
-    named = any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY", "SDL_VIDEODRIVER"))
-    if sys.platform.startswith("linux") and not named:
-        raise PlaygroundError(_no_display("DISPLAY and WAYLAND_DISPLAY are not set"))
-
-
-def _no_display(why: str) -> str:
-    return (
-        f"no display to open a window on ({' '.join(why.split())}); "
-        "play without one: playground play --headless --frames 200 --controller sticky --out rollout"
-    )
-
-
 class Window:
     """A playable window over one session. :meth:`run` blocks until it is closed."""
 
@@ -74,6 +57,7 @@ class Window:
         options: WindowOptions,
         prompts: Sequence[Path] = (),
         on_present: Callable[[LoopFrame], None] | None = None,
+        policy_for: Callable[[Any], Any] | None = None,
     ) -> None:
         """Prepare a window; nothing opens before :meth:`run`.
 
@@ -84,17 +68,21 @@ class Window:
             options: speed, size and controller.
             prompts: pictures that PgUp and PgDn walk through.
             on_present: called with each new frame once it is on the screen, for measurements.
+            policy_for: makes the policy for another action book, when a prompt of another source is chosen.
         """
         self.session = session
-        self.book = session.world.actions
+        self.book = session.actions
         self.controls = Controls(self.book)
         self.options = options
         self.loop = RealtimeLoop(
             session, self.controls, options.target_fps, policy, policy_name, on_frame=self._announce
         )
         self.loop.human = options.controller == "human"
-        keys = [key for entry in self.book.entries for key in entry.keys]
-        self.keymap = Keymap(keys, num_actions=len(self.book.entries))
+        self._texts = getattr(session.world, "prompt_dims", 0) > 0
+        self.keymap = self._new_keymap()
+        self._line = TextLine()
+        self._policy_for = policy_for
+        self._greeting = session.warning
         self._prompts = list(prompts)
         self._on_present = on_present
         self._prompt_index: int | None = None
@@ -126,8 +114,9 @@ class Window:
             self._painter = Painter()
             self._open_surface()
         except pygame.error as error:
-            raise PlaygroundError(_no_display(str(error))) from error
+            raise PlaygroundError(no_display(str(error))) from error
         pygame.key.set_repeat(0)
+        pygame.key.stop_text_input()  # characters are wanted only while a line is typed
         try:
             self.loop.start()
             self._events()
@@ -162,6 +151,8 @@ class Window:
             # The release of a key that is held now would go to another window.
             self.controls.release_all()
             self.loop.rewinding = False
+        elif event.type == pygame.TEXTINPUT:
+            self._line.add(event.text)
         elif event.type == pygame.KEYDOWN:
             self._key_down(normalise(pygame.key.name(event.key)), bool(event.mod & pygame.KMOD_SHIFT), now)
         elif event.type == pygame.KEYUP:
@@ -173,6 +164,9 @@ class Window:
                 self.loop.rewinding = False
 
     def _key_down(self, key: str, shift: bool, now: float) -> None:
+        if self._line.text is not None:
+            self._type(key)
+            return
         command = self.keymap.command(key, shift)
         if command is not None:
             getattr(self, f"do_{command}")()
@@ -180,6 +174,15 @@ class Window:
         control = self.keymap.control(key)
         if control is not None:
             self.controls.press(control, now)
+
+    def _type(self, key: str) -> None:
+        """Hand a key to the line that is being typed, and its text to the world once it is finished."""
+        text = self._line.key(key)
+        if self._line.text is None:
+            self._pygame.key.stop_text_input()
+        if text:
+            self._say(f"now: {text}")
+            self.loop.call("event", lambda: self._prompt_or_notice(text))
 
     def _announce(self) -> None:
         """Wake the event loop for a new frame; called in the loop's thread, at most one wake-up at a time."""
@@ -236,6 +239,13 @@ class Window:
         """Start from the previous prompt of the world."""
         self._change_prompt(-1)
 
+    def do_type_text(self) -> None:
+        """Let the player type what happens next; the world goes on meanwhile."""
+        self.controls.release_all()
+        self.loop.rewinding = False
+        self._line.open()
+        self._pygame.key.start_text_input()
+
     def do_toggle_hud(self) -> None:
         """Show or hide numbers and legend."""
         self._show["hud"] = not self._show["hud"]
@@ -265,15 +275,12 @@ class Window:
         shown = self.loop.latest()
         if shown is None:
             return
-        path = free_name(Path.cwd(), f"{self.session.world.name}-seed{shown.seed}-step{shown.t}")
         try:
-            from PIL import Image
-
-            factor = max(1, 512 // shown.frame.shape[0])
-            Image.fromarray(shown.frame.repeat(factor, 0).repeat(factor, 1)).save(path)
-            self._say(f"saved {path.name}")
+            path = save_screenshot(shown.frame, f"{self.session.world.name}-seed{shown.seed}-step{shown.t}")
         except OSError as error:
             self._say(f"screenshot not saved: {error.strerror or error}")
+        else:
+            self._say(f"saved {path.name}")
 
     def _change_prompt(self, by: int) -> None:
         if not self._prompts:
@@ -285,14 +292,37 @@ class Window:
         path = str(self._prompts[index])
         self.loop.call("prompt", lambda: self._prompt_or_notice(path))
 
-    def _prompt_or_notice(self, path: str) -> None:
+    def _prompt_or_notice(self, prompt: str) -> None:
+        """Give the session a picture to start from, or an event in words; runs in the loop's thread."""
+        pace = self.session.fps
         try:
-            self.session.prompt(path)
-        except PlaygroundError as error:  # a broken picture must not end the game
-            self._say(str(error))
+            self.session.prompt(prompt)
+        except PlaygroundError as error:  # a broken picture or a missing text encoder must not end the game
+            self._say(str(error), _WARNING_S)
+            return
+        self._follow_source(pace)
+        if self.session.warning and self.session.t == 0:
+            self._say(self.session.warning, _WARNING_S)
 
-    def _say(self, text: str) -> None:
-        self._notice = (text, time.monotonic() + 3.0)
+    def _follow_source(self, pace: float) -> None:
+        """Take over keys, names and pace of the source that a new prompt belongs to."""
+        if self.loop.target_fps == pace:  # unless the player chose another one
+            self.loop.target_fps = self.session.fps
+        book = self.session.actions
+        if book is self.book:
+            return
+        self.controls.release_all()  # a held key may mean something else from here on
+        self.book = self.controls.action_book = book
+        self.keymap = self._new_keymap()
+        if self._policy_for is not None:
+            self.loop.policy = self._policy_for(book)
+
+    def _new_keymap(self) -> Keymap:
+        keys = [key for entry in self.book.entries for key in entry.keys]
+        return Keymap(keys, num_actions=len(self.book.entries), texts=self._texts)
+
+    def _say(self, text: str, seconds: float = _NOTICE_S) -> None:
+        self._notice = (text, time.monotonic() + seconds)
 
     def _caption(self) -> None:
         state = ", paused" if self.loop.paused else ""
@@ -318,14 +348,19 @@ class Window:
         if self._show["hud"]:
             top, bottom = self._draw_text(shown)
         if shown is not None:
-            self._draw_picture(shown, top, self._surface.get_height() - bottom)
+            self._painter.picture(self._surface, shown.frame, top, self._surface.get_height() - bottom)
+            if self._greeting:
+                self._say(self._greeting, _WARNING_S)
+                self._greeting = ""
         else:
             self._painter.lines(self._surface, [f"{self.loop.stage} ..."], (8, top + 4))
         text, until = self._notice
         if time.monotonic() < until:
-            self._painter.lines(self._surface, [text], (8, top + 4))
+            self._painter.notice(self._surface, text, (8, top + 4))
+        if self._line.text is not None:
+            self._painter.entry(self._surface, self._line.text, self._surface.get_height() - bottom)
         if self._show["help"]:
-            self._painter.overlay(self._surface, help_lines())
+            self._painter.overlay(self._surface, help_lines(self._texts))
         pygame.display.flip()
         if shown is not None and shown.index != self._shown_index:
             self.loop.stats.skipped += max(shown.index - self._shown_index - 1, 0)
@@ -341,7 +376,9 @@ class Window:
         painter, surface = self._painter, self._surface
         index = self._prompt_index
         label = "" if index is None else f"prompt {index + 1}/{len(self._prompts)}"
-        lines = hud_lines(self.session.world.name, self.book, self.loop, label)
+        world, source = self.session.world, self.session.source
+        name = f"{world.name}: {source}" if len(getattr(world, "sources", ())) > 1 else world.name
+        lines = hud_lines(name, self.book, self.loop, label)
         painter.lines(surface, lines, (6, 3))
         bottom = 0
         if self._show["legend"]:
@@ -349,22 +386,3 @@ class Window:
             bottom = painter.legend_height(items, surface.get_width())
             painter.legend(surface, items, surface.get_height() - bottom)
         return len(lines) * painter.line_height + 6, bottom
-
-    def _draw_picture(self, shown: LoopFrame, top: int, bottom: int) -> None:
-        pygame = self._pygame
-        height, width = shown.frame.shape[:2]
-        room_w, room_h = self._surface.get_width(), max(bottom - top, 1)
-        factor = min(room_w / width, room_h / height)
-        factor = max(int(factor), 1) if factor >= 1 else factor  # whole pixels stay square
-        size = (max(int(width * factor), 1), max(int(height * factor), 1))
-        picture = pygame.image.frombuffer(np.ascontiguousarray(shown.frame), (width, height), "RGB")
-        at = ((room_w - size[0]) // 2, top + (room_h - size[1]) // 2)
-        self._surface.blit(pygame.transform.scale(picture, size), at)
-
-
-def free_name(folder: Path, stem: str) -> Path:
-    """A PNG path in ``folder`` that does not exist yet."""
-    path, count = folder / f"{stem}.png", 2
-    while path.exists():
-        path, count = folder / f"{stem}-{count}.png", count + 1
-    return path

@@ -4,20 +4,47 @@ from __future__ import annotations
 
 import json
 import sys
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
 
 from apps.desktop.window import Window, WindowOptions
 from playground.agents.policies import make_policy
-from tests.session.fake import make_session
+from playground.core.errors import PlaygroundError
+from tests.session.fake import FakeBook, FakeEngine, make_session
+
+
+class TextEngine(FakeEngine):
+    """Hears events; knows no war."""
+
+    def __init__(self, world: Any) -> None:
+        super().__init__(world)
+        self.events: list[str] = []
+
+    def set_prompt(self, slot: int, text: str) -> None:
+        if text == "war":
+            raise PlaygroundError("no such thing here; try peace")
+        self.events.append(text)
+
+
+def make_text_session() -> Any:
+    """A session over a world that takes texts."""
+    from playground.session.session import Session
+
+    world = SimpleNamespace(name="fake", actions=FakeBook(), fps=30, prompts=[], prompt_dims=384)
+    return Session(world, TextEngine(world), np.zeros((2, 8, 8, 3), np.uint8))
 
 
 def main() -> None:
     """Play until the window is closed, then print the timings and the last frame's facts as JSON."""
-    session = make_session()
+    session = make_text_session() if "texts" in sys.argv else make_session()
     session.engine.delay_s = 0.01
     policy = make_policy("sticky", session.world.actions)
     window = Window(session, policy, "sticky", WindowOptions(target_fps=float(sys.argv[1]), scale=40))
     numbers: dict[str, object] = dict(window.run())
     numbers |= {"t": session.t, "seed": session.seed, "actions": [int(a) for a in session.engine.taken]}
+    numbers["events"] = getattr(session.engine, "events", [])
     print(json.dumps(numbers))
 
 

@@ -39,12 +39,12 @@ def display() -> Iterator[str]:
 class Player:
     """A window process and the keys to press in it."""
 
-    def __init__(self, display: str, folder: Path, fps: float) -> None:
+    def __init__(self, display: str, folder: Path, fps: float, *options: str) -> None:
         self.env = {key: value for key, value in os.environ.items() if not key.startswith("SDL_")}
         self.env |= {"DISPLAY": display, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
         self.folder = folder
         self.process = subprocess.Popen(
-            [sys.executable, str(ROOT / "tests/apps/play_fake.py"), str(fps)],
+            [sys.executable, str(ROOT / "tests/apps/play_fake.py"), str(fps), *options],
             cwd=folder,
             env=self.env,
             stdout=subprocess.PIPE,
@@ -86,8 +86,8 @@ def play(display: str, tmp_path: Path) -> Iterator[Callable[..., Player]]:
     """Starts windows and ends them with the test."""
     players: list[Player] = []
 
-    def start(fps: float = 30.0) -> Player:
-        players.append(Player(display, tmp_path, fps))
+    def start(fps: float = 30.0, *options: str) -> Player:
+        players.append(Player(display, tmp_path, fps, *options))
         return players[-1]
 
     yield start
@@ -118,6 +118,18 @@ def test_taps_count_in_a_slow_world(play: Callable[..., Player]) -> None:
     player.xdo("key", "--delay", "5", "space")
     time.sleep(1.2)
     assert 3 in player.quit()["actions"]
+
+
+@needs_xvfb
+def test_a_text_is_typed_without_the_key_that_opens_the_line(play: Callable[..., Player]) -> None:
+    player = play(30.0, "texts")
+    player.xdo("key", "--delay", "100", "t")
+    player.xdo("type", "--delay", "40", "Snow mepw")
+    player.xdo("key", "--delay", "40", "BackSpace", "Return", "t", "x", "Escape", "5")
+    time.sleep(0.3)
+    numbers = player.quit()
+    assert numbers["events"] == ["Snow mep"]
+    assert set(numbers["actions"]) <= {0, 4}
 
 
 @needs_xvfb
