@@ -28,6 +28,9 @@ KEYS: dict[str, tuple[str, ...]] = {
 }
 """Keys that a player expects for the usual names of actions: arrows and letters, Space for what is done often."""
 
+CLEAR = 2.5
+"""Standard errors by which a code must be more common under a label than usual; less is chance among so many codes."""
+
 DIRECTIONS = {"right": (-1.0, 0.0), "left": (1.0, 0.0), "up": (0.0, 1.0), "down": (0.0, -1.0)}
 """Motion of the picture, right and down, when the player goes that way and the camera follows."""
 
@@ -72,15 +75,17 @@ def calibrate(
     """Map keys to codes from labelled frames.
 
     A label belongs to the code whose share rises most under it, ``P(code | label) - P(code)``. The plain most
-    frequent code would do worse: a player who pushes against a wall produces the code for standing still.
+    frequent code would do worse: a player who pushes against a wall produces the code for standing still. A label
+    whose codes are those of any other frame (gas, in a car that rolls anyway) gets the code of its direction's
+    motion, if one is free.
 
     Args:
         labels: action labels (n,), -1 where unknown; about 200 known ones are enough.
         codes: latent actions (n,) of the same frames.
         action_names: name of each label.
         num_codes: number of codes A.
-        motion: mean picture motion of each code (A, 2) in pixels, x then y, if measured; the stillest code is then
-            the no-op.
+        motion: mean motion of Q parts of the picture under each code (A, Q, 2) in pixels, right then down, if
+            measured; the stillest code is then the no-op. A turn moves the parts, not the picture as a whole.
 
     Returns:
         One entry per code, ready for ``actions.json``: code, name, keys, noop.
@@ -89,33 +94,40 @@ def calibrate(
     labels, codes = labels[known], codes[known]
     usual = np.bincount(codes, minlength=num_codes) / max(1, len(codes))
     lift = np.full((len(action_names), num_codes), -1.0)
-    for label in range(len(action_names)):
-        mine = codes[labels == label]
-        if len(mine) >= 3:
-            lift[label] = np.bincount(mine, minlength=num_codes) / len(mine) - usual
+    for label, name in enumerate(action_names):
+        # Where too few frames of a label are known, those of the actions that contain it help: gas-left for left.
+        related = [index for index, other in enumerate(action_names) if name in other.split("-")]
+        for mine in (codes[labels == label], codes[np.isin(labels, related)]):
+            found = np.bincount(mine, minlength=num_codes) / max(1, len(mine)) - usual
+            clear = found > CLEAR * np.sqrt(usual * (1 - usual) / max(1, len(mine)))
+            if len(mine) >= 3 and clear.any():
+                lift[label] = np.where(clear, found, -1.0)
+                break
     if motion is not None:
-        noop = int(np.argmin(np.linalg.norm(motion, axis=1) + 1e3 * (usual == 0)))
+        noop = int(np.argmin(_strength(motion) + 1e3 * (usual == 0)))
     elif "noop" in action_names and lift[action_names.index("noop")].max() > -1:
         noop = int(lift[action_names.index("noop")].argmax())
     else:
         noop = int(usual.argmax())
     best = {}
     for label, name in enumerate(action_names):
-        moving = np.where(np.arange(num_codes) == noop, -1.0, lift[label])
         # A player who mostly pushes against walls stands still; a clear second best code is what the key is for.
-        least = 0.1 if lift[label].argmax() == noop else 0.0
-        if moving.max() > least and name != "noop":
+        moving = np.where(np.arange(num_codes) == noop, -1.0, lift[label])
+        if motion is not None:
+            moving = np.where(_across(motion, usual, name), -1.0, moving)
+        if moving.max() > 0 and name != "noop":
             best[label] = int(moving.argmax())
     named: dict[int, str] = {}
     if motion is not None:  # a direction that no label stands for, such as falling, may still have a code of its own
         taken = {noop, *best.values(), *np.flatnonzero(usual == 0).tolist()}
         meant = {key for label in best for key in keys_of(action_names[label])}
         missing = [name for name in DIRECTIONS if KEYS[name][0] not in meant]
-        named = _name_by_motion(motion, missing, taken, least=1.0)
+        called = {name: next((own for own in action_names if KEYS[name][0] in keys_of(own)), name) for name in missing}
+        named = {code: called[name] for code, name in _name_by_motion(motion, missing, taken, least=1.0).items()}
     entries = []
     for code in range(num_codes):
         mine = [label for label, chosen in best.items() if chosen == code and code != noop]
-        mine.sort(key=lambda label: (-lift[label, code], label))
+        mine.sort(key=lambda label: (action_names[label].count("-"), -lift[label, code], label))
         names = [action_names[label] for label in mine] or ([named[code]] if code in named else [])
         keys = [key for known in names for key in keys_of(known)]
         name = "noop" if code == noop else names[0] if names else f"action {code + 1}"
@@ -127,15 +139,15 @@ def calibrate_from_motion(motion: np.ndarray, counts: np.ndarray) -> list[dict[s
     """Map keys to codes from the motion that each code causes, for video without labels.
 
     Args:
-        motion: mean picture motion of each code (A, 2) in pixels, x then y. The camera follows the player, so the
-            picture of a player who goes right moves left.
+        motion: mean motion of Q parts of the picture under each code (A, Q, 2) in pixels, right then down. The
+            camera follows the player, so the picture of a player who goes right moves left.
         counts: how often each code occurs (A,); unused codes get no key.
 
     Returns:
         One entry per code: code, name, keys, noop.
     """
     used = counts > 0
-    strength = np.where(used, np.linalg.norm(motion, axis=1), np.inf)
+    strength = np.where(used, _strength(motion), np.inf)
     noop = int(strength.argmin())
     taken = {noop, *np.flatnonzero(~used).tolist()}
     named = _name_by_motion(motion, list(DIRECTIONS), taken, least=0.25)
@@ -149,11 +161,34 @@ def calibrate_from_motion(motion: np.ndarray, counts: np.ndarray) -> list[dict[s
 def _name_by_motion(motion: np.ndarray, names: list[str], taken: set[int], least: float) -> dict[int, str]:
     """Give each named direction the free code that moves the picture most clearly against it, if any does."""
     named: dict[int, str] = {}
+    whole = motion.mean(axis=1)
     for name in names:
         direction = np.array(DIRECTIONS[name])
-        score = motion @ direction - np.abs(motion @ direction[::-1])
+        along, across = whole @ direction, np.abs(whole @ direction[::-1])
+        score = np.where((along > least) & (along > across), along - across, -np.inf)
         score[sorted({*taken, *named})] = -np.inf
         code = int(score.argmax())
-        if score[code] > least:
+        if score[code] > -np.inf:
             named[code] = name
     return named
+
+
+def _across(motion: np.ndarray, usual: np.ndarray, name: str) -> np.ndarray:
+    """Whether each code (A,) moves the picture clearly across the direction that a name asks for, if it asks for one.
+
+    What moves under every code alike, such as the road under a rolling car, says nothing of a code.
+    """
+    asked = next((key for key in DIRECTIONS if KEYS[key][0] in keys_of(name)), None)
+    if asked is None:
+        return np.zeros(len(motion), bool)
+    whole = motion.mean(axis=1)
+    whole, direction = whole - usual @ whole, np.array(DIRECTIONS[asked])
+    across = np.abs(whole @ direction[::-1])
+    result: np.ndarray = (across > 1.0) & (across > whole @ direction)
+    return result
+
+
+def _strength(motion: np.ndarray) -> np.ndarray:
+    """How much moves under each code, wherever in the picture (A,)."""
+    strength: np.ndarray = np.linalg.norm(motion, axis=-1).mean(axis=1)
+    return strength

@@ -90,8 +90,28 @@ def test_measured_motion_decides_the_no_op(rng: np.random.Generator) -> None:
     motion[STILL] = 0.1
     motion[5] = 0.0
     codes[codes == 5] = 0
-    entries = calibrate(labels, codes, NAMES, 6, motion)
+    entries = calibrate(labels, codes, NAMES, 6, motion[:, None])
     assert entries[STILL]["noop"], "the stillest code that occurs"
+
+
+def test_a_turn_is_not_standing_still(rng: np.random.Generator) -> None:
+    """The picture as a whole goes nowhere when it turns; its parts do."""
+    labels, codes = _play(rng, 400, {})
+    motion = np.full((6, 4, 2), 4.0)
+    motion[CODE_OF["left"]] = [[2, 0], [0, 2], [-2, 0], [0, -2]]
+    motion[STILL] = 0.5
+    assert calibrate(labels, codes, NAMES, 6, motion)[STILL]["noop"]
+    assert calibrate_from_motion(motion, np.full(6, 10))[STILL]["noop"]
+
+
+def test_a_rare_label_is_helped_by_the_actions_that_contain_it(rng: np.random.Generator) -> None:
+    names = ["noop", "right", "gas-right"]
+    labels = np.repeat([0, 1, 2], [100, 4, 60])
+    codes = np.where((labels > 0) & (rng.random(164) < 0.7), 1, rng.integers(0, 4, 164))
+    codes[labels == 1] = [1, 1, 0, 3]
+    found = calibrate(labels, codes, names, 4, np.array([0.0, 3.0, 2.0, 2.0])[:, None, None] * np.ones((4, 1, 2)))
+    assert found[1]["name"] == "right"
+    assert {"right", "right+up"} <= set(found[1]["keys"])
 
 
 def test_labels_that_share_a_code_share_its_keys(rng: np.random.Generator) -> None:
@@ -110,12 +130,25 @@ def test_chords_have_keys(rng: np.random.Generator) -> None:
     assert "d+w" in entries[2]["keys"]
 
 
+def test_a_key_that_changes_no_frame_gets_the_motion_of_its_direction(rng: np.random.Generator) -> None:
+    """A car rolls on whatever is pressed: gas leaves no trace in a single frame, steering does."""
+    names = ["noop", "left", "right", "gas", "brake"]
+    labels = rng.integers(0, len(names), 200)
+    steered = np.where(labels == 1, 0, np.where(labels == 2, 1, -1))
+    codes = np.where((steered >= 0) & (rng.random(200) < 0.6), steered, rng.integers(0, 5, 200))
+    motion = np.array([[3.0, 1.0], [-3.0, 1.0], [0.0, 0.2], [0.0, 2.0], [1.0, 1.0]])
+    entries = calibrate(labels, codes, names, 5, motion[:, None])
+    _check_complete(entries, 5)
+    assert _by_name(entries) | {"action 5": 4} == {"left": 0, "right": 1, "noop": 2, "gas": 3, "action 5": 4}
+    assert entries[3]["keys"] == ["up", "w"]
+
+
 MOTION = np.array([[5.0, 0.2], [-4.0, 0.1], [0.1, 3.0], [0.0, -3.5], [0.05, 0.02], [9.0, 9.0]])
 """A camera that follows the player: the picture of a player who goes left moves right."""
 
 
 def test_unlabelled_motion_names_directions() -> None:
-    entries = calibrate_from_motion(MOTION, counts=np.array([50, 60, 20, 20, 90, 0]))
+    entries = calibrate_from_motion(MOTION[:, None], counts=np.array([50, 60, 20, 20, 90, 0]))
     _check_complete(entries, 6)
     found = _by_name(entries)
     assert {name: found[name] for name in ("left", "right", "up", "down", "noop")} == {
@@ -125,7 +158,7 @@ def test_unlabelled_motion_names_directions() -> None:
 
 
 def test_weak_motion_names_nothing() -> None:
-    entries = calibrate_from_motion(MOTION * 0.02, counts=np.full(6, 10))
+    entries = calibrate_from_motion(MOTION[:, None] * 0.02, counts=np.full(6, 10))
     _check_complete(entries, 6)
     assert all(not entry["keys"] for entry in entries)
 
@@ -133,7 +166,7 @@ def test_weak_motion_names_nothing() -> None:
 def test_an_unused_code_is_never_the_no_op() -> None:
     motion = MOTION.copy()
     motion[5] = 0.0
-    entries = calibrate_from_motion(motion, counts=np.array([50, 60, 20, 20, 90, 0]))
+    entries = calibrate_from_motion(motion[:, None], counts=np.array([50, 60, 20, 20, 90, 0]))
     assert entries[4]["noop"]
 
 
@@ -157,7 +190,7 @@ def test_every_world_gets_a_book_without_two_meanings_of_a_key(world: str) -> No
     labels = np.repeat(np.arange(len(names)), 20)
     motion = np.zeros((len(names) + 2, 2))
     motion[:, 1] = np.linspace(-4, 4, len(motion))  # two codes that no label stands for move up and down
-    found = calibrate(labels, labels + 1, names, len(motion), motion)
+    found = calibrate(labels, labels + 1, names, len(motion), motion[:, None])
     given = share_keys([{"code": code, "name": name, "keys": keys_of(name)} for code, name in enumerate(names)])
     for entries in (found, given):
         keys = [frozenset(key.split("+")) for entry in entries for key in entry["keys"]]
