@@ -29,6 +29,7 @@ class DynamicsConfig:
         own_share: share of a batch that sees its own prediction as the previous frame, once half trained.
         shortcut_share: share of a batch that learns larger steps from two smaller ones, once half trained.
         first_frame_weight: loss weight of a clip's first frame, which has no past to be predicted from.
+        outcomes: predict reward and end of the episode; training sets it where the data has either.
     """
 
     tokens_per_frame: int = 64
@@ -50,6 +51,7 @@ class DynamicsConfig:
     own_share: float = 0.25
     shortcut_share: float = 0.25
     first_frame_weight: float = 0.1
+    outcomes: bool = False
 
     def __post_init__(self) -> None:
         """Check that the sizes fit each other."""

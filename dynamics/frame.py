@@ -14,9 +14,10 @@ from einops import rearrange
 from torch import Tensor, nn
 
 from dynamics.config import DynamicsConfig
+from dynamics.outcome import LOSS_WEIGHT, Outcome, OutcomeHead
 from dynamics.trunk import Trunk
 from playground.core.component import Component
-from playground.core.nn.ring import RingState
+from playground.core.nn.ring import RingState, Written
 from playground.core.nn.rope import rotary_angles
 
 Run = Callable[..., tuple[Tensor, Tensor, Tensor]]
@@ -91,9 +92,21 @@ class FrameNetwork(nn.Module):
         prompt_BTP: Tensor | None,
     ) -> Tensor:
         """All frames of a clip at once, for training; arguments as in ``forward`` with a T behind the B."""
+        return self.window_and_memory(frames, previous, level_BT, step_BT, action_BT, prompt_BTP)[0]
+
+    def window_and_memory(
+        self,
+        frames: Tensor,
+        previous: Tensor,
+        level_BT: Tensor,
+        step_BT: Tensor,
+        action_BT: Tensor,
+        prompt_BTP: Tensor | None,
+    ) -> tuple[Tensor, Tensor]:
+        """``window``, and the values (B, T, S, K, E) that the last layer over time writes for each frame."""
         x_BTSD = self.trunk.assemble(self.embed_frame(frames, previous), action_BT, prompt_BTP)
-        packed = self.trunk.window(x_BTSD, self.trunk.condition(level_BT, step_BT, action_BT))
-        return self.read_out(packed, previous)
+        packed, values = self.trunk.window(x_BTSD, self.trunk.condition(level_BT, step_BT, action_BT))
+        return self.read_out(packed, previous), values
 
     def pack(self, latents: Tensor) -> Tensor:
         """(..., N, C) to (..., N / packing^2, C packing^2): neighbours on the grid share a trunk token."""
@@ -119,6 +132,20 @@ class FrameDynamics(Component):
         super().__init__(config)
         self.context_frames = config.context_frames
         self.num_actions = config.num_actions
+        self.outcome_head = OutcomeHead(config) if config.outcomes else None
+
+    def outcome(self, written: Written) -> Outcome | None:
+        """Reward and end that came with the frame of ``generate`` or ``observe``; None without such a head."""
+        return self.outcome_head.read(written.values[-1]) if self.outcome_head is not None else None
+
+    def add_outcome_loss(
+        self, result: dict[str, Tensor], values: Tensor, outcomes_BT2: Tensor | None
+    ) -> dict[str, Tensor]:
+        """A loss dict with the loss of the outcomes (NaN where not known) in it, for a head and data that have them."""
+        if self.outcome_head is None or outcomes_BT2 is None:
+            return result
+        missed = self.outcome_head.loss(values, outcomes_BT2)
+        return {**result, "loss": result["loss"] + LOSS_WEIGHT * missed, "outcome": missed.detach()}
 
     @abstractmethod
     def before_first(self, batch: int) -> Tensor:

@@ -131,6 +131,7 @@ class MaskgitDynamics(FrameDynamics):
         prompts_BTP: Tensor | None,
         generator: torch.Generator,
         progress: float = 1.0,
+        outcomes_BT2: Tensor | None = None,
     ) -> dict[str, Tensor]:
         """Cross entropy of hidden tokens.
 
@@ -140,6 +141,7 @@ class MaskgitDynamics(FrameDynamics):
             prompts_BTP: caption embeddings or None.
             generator: source of masks and dropout.
             progress: not used; part of the interface.
+            outcomes_BT2: reward and end that came with each frame, NaN where not known; for ``config.outcomes``.
 
         Returns:
             ``loss`` to minimise, and ``accuracy`` of the hidden tokens.
@@ -159,13 +161,16 @@ class MaskgitDynamics(FrameDynamics):
         tokens = codes_BTN.masked_fill(hidden, self.hidden)
         blank = torch.full_like(codes_BTN[:, :1], self.hidden)
         past = torch.cat((blank, codes_BTN[:, :-1]), dim=1)
-        logits = self.network.window(tokens, past, levels, torch.zeros_like(actions), actions, prompts_BTP)
+        logits, values = self.network.window_and_memory(
+            tokens, past, levels, torch.zeros_like(actions), actions, prompts_BTP
+        )
         per_token = F.cross_entropy(logits.float().flatten(0, 2), codes_BTN.flatten(), reduction="none")
         weight = hidden.float()
         weight[:, 0] *= self.config.first_frame_weight
         weight = weight.flatten()
         right = (logits.argmax(dim=-1) == codes_BTN)[hidden].float()
-        return {"loss": (per_token * weight).sum() / weight.sum().clamp_min(1), "accuracy": right.mean()}
+        result = {"loss": (per_token * weight).sum() / weight.sum().clamp_min(1), "accuracy": right.mean()}
+        return self.add_outcome_loss(result, values, outcomes_BT2)
 
     def _draw(
         self, logits_BNV: Tensor, generators: Sequence[torch.Generator], temperature: float

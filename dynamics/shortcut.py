@@ -137,6 +137,7 @@ class ShortcutDynamics(FrameDynamics):
         prompts_BTP: Tensor | None,
         generator: torch.Generator,
         progress: float = 1.0,
+        outcomes_BT2: Tensor | None = None,
     ) -> dict[str, Tensor]:
         """Denoising loss of a batch of clips, plus the shortcut loss once half trained.
 
@@ -146,6 +147,7 @@ class ShortcutDynamics(FrameDynamics):
             prompts_BTP: caption embeddings or None.
             generator: source of noise, levels and dropout.
             progress: share of the training done, in [0, 1].
+            outcomes_BT2: reward and end that came with each frame, NaN where not known; for ``config.outcomes``.
 
         Returns:
             ``loss`` to minimise; ``copy_ratio``, the first-pass error over the error of repeating the last frame.
@@ -166,7 +168,7 @@ class ShortcutDynamics(FrameDynamics):
         finest = torch.full((batch, frames), self.config.steps.bit_length() - 1, device=clean.device)
         noise = draw.normal(*clean.shape)
         noisy = torch.lerp(noise, clean, levels[..., None, None])
-        predicted = self.network.window(noisy, past, levels, finest, actions, prompts_BTP)
+        predicted, values = self.network.window_and_memory(noisy, past, levels, finest, actions, prompts_BTP)
         error_BT = (predicted - clean).square().mean(dim=(2, 3))
         weight_T = torch.ones(frames, device=clean.device)
         weight_T[0] = self.config.first_frame_weight
@@ -176,10 +178,12 @@ class ShortcutDynamics(FrameDynamics):
         if shared:
             rows = slice(batch - shared, batch)
             prompts = None if prompts_BTP is None else prompts_BTP[rows]
-            shortcut = self._shortcut_loss(clean[rows], noise[rows], past[rows], actions[rows], prompts, draw)
+            shortcut, large = self._shortcut_loss(clean[rows], noise[rows], past[rows], actions[rows], prompts, draw)
+            if outcomes_BT2 is not None:  # outcomes are read after a large step as well
+                values, outcomes_BT2 = torch.cat((values, large)), torch.cat((outcomes_BT2, outcomes_BT2[rows]))
             result["shortcut"] = shortcut.detach()
             result["loss"] = loss + shared / batch * shortcut
-        return result
+        return self.add_outcome_loss(result, values, outcomes_BT2)
 
     def _levels(self, batch: int, frames: int, draw: _Draw) -> Tensor:
         """Noise levels on the sampling grid; half of them 0, where the frame has to be predicted from its past."""
@@ -210,8 +214,12 @@ class ShortcutDynamics(FrameDynamics):
 
     def _shortcut_loss(
         self, clean: Tensor, noise: Tensor, past: Tensor, actions: Tensor, prompts: Tensor | None, draw: _Draw
-    ) -> Tensor:
-        """Match one step of size 2d to the mean direction of two steps of size d (Frans et al. 2024, eq. 4)."""
+    ) -> tuple[Tensor, Tensor]:
+        """Match one step of size 2d to the mean direction of two steps of size d (Frans et al. 2024, eq. 4).
+
+        Returns:
+            The loss, and the values that the large steps write into the memory.
+        """
         batch, frames = clean.shape[:2]
         finest = self.config.steps.bit_length() - 1
         large = torch.floor(draw.uniform(batch, 1) * finest).long().expand(batch, frames)
@@ -228,9 +236,9 @@ class ShortcutDynamics(FrameDynamics):
             first = direction(noisy, levels)
             second = direction(noisy + first * small_size[..., None, None], levels + small_size)
             target = (first + second) / 2
-        predicted = self.network.window(noisy, past, levels, large, actions, prompts)
+        predicted, values = self.network.window_and_memory(noisy, past, levels, large, actions, prompts)
         reached = noisy + target * (1 - levels)[..., None, None]  # the same comparison in x-space is (1-level)^2 in v
-        return (predicted - reached)[:, 1:].square().mean()
+        return (predicted - reached)[:, 1:].square().mean(), values
 
     def _copy_ratio(self, error_BT: Tensor, clean: Tensor, levels: Tensor) -> Tensor:
         still_BT = (clean[:, 1:] - clean[:, :-1]).square().mean(dim=(2, 3))

@@ -33,14 +33,15 @@ class TimeAttention(nn.Module):
         self.norm_k = nn.RMSNorm(head_dim)
         nn.init.zeros_(self.out.weight)
 
-    def window(self, x_BTSD: Tensor, cos_TE: Tensor, sin_TE: Tensor) -> Tensor:
-        """All frames of a clip at once."""
+    def window(self, x_BTSD: Tensor, cos_TE: Tensor, sin_TE: Tensor) -> tuple[Tensor, Tensor]:
+        """All frames of a clip at once: outputs (B, T, S, D) and values (B, T, S, K, E)."""
         batch = x_BTSD.shape[0]
         q, k, v = rearrange(self.qkv(x_BTSD), "b t s (three k e) -> three (b s) k t e", three=3, e=self.head_dim)
         q = rotate(self.norm_q(q), cos_TE, sin_TE).to(v.dtype)
         k = rotate(self.norm_k(k), cos_TE, sin_TE).to(v.dtype)
         mixed = F.scaled_dot_product_attention(q, k, v, is_causal=True)
-        return self.out(rearrange(mixed, "(b s) k t e -> b t s (k e)", b=batch))
+        out = self.out(rearrange(mixed, "(b s) k t e -> b t s (k e)", b=batch))
+        return out, rearrange(v, "(b s) k t e -> b t s k e", b=batch)
 
     def step(
         self, x_BSD: Tensor, cos_BE: Tensor, sin_BE: Tensor, keys: Tensor, values: Tensor, bias_BR: Tensor
@@ -141,17 +142,22 @@ class Trunk(nn.Module):
         parts.append(packed + self.position_SD)
         return torch.cat([part.to(packed.dtype) for part in parts], dim=-2)
 
-    def window(self, x_BTSD: Tensor, condition_BTD: Tensor) -> Tensor:
-        """A whole clip, causal over time: (B, T, S, D) to packed outputs (B, T, N', D)."""
+    def window(self, x_BTSD: Tensor, condition_BTD: Tensor) -> tuple[Tensor, Tensor]:
+        """A whole clip, causal over time.
+
+        Returns:
+            Packed outputs (B, T, N', D) and the values (B, T, S, K, E) of the last layer over time.
+        """
         batch, frames = x_BTSD.shape[:2]
         cos_TE, sin_TE = rotary_angles(torch.arange(frames, device=x_BTSD.device), self.head_dim)
         condition = rearrange(condition_BTD, "b t d -> (b t) d")
         for block in self.blocks:
             if block.time is not None:
-                x_BTSD = x_BTSD + block.time.window(block.norm_time(x_BTSD), cos_TE, sin_TE)
+                out, values = block.time.window(block.norm_time(x_BTSD), cos_TE, sin_TE)
+                x_BTSD = x_BTSD + out
             mixed = block.mix_frame(rearrange(x_BTSD, "b t s d -> (b t) s d"), condition)
             x_BTSD = rearrange(mixed, "(b t) s d -> b t s d", b=batch)
-        return self.norm(x_BTSD[:, :, self.extras :])
+        return self.norm(x_BTSD[:, :, self.extras :]), values
 
     def step(
         self, x_BSD: Tensor, condition_BD: Tensor, rotary: tuple[Tensor, Tensor], ring: tuple[Tensor, Tensor, Tensor]

@@ -21,7 +21,11 @@ LEVELS = (4, 4, 4)
 
 
 def make_tiny_world(
-    folder: Path | str, head: str = "shortcut", texts: bool = False, latent_actions: bool = False
+    folder: Path | str,
+    head: str = "shortcut",
+    texts: bool = False,
+    latent_actions: bool = False,
+    outcomes: bool = False,
 ) -> Path:
     """Write a bundle of a tiny untrained world.
 
@@ -30,6 +34,7 @@ def make_tiny_world(
         head: ``shortcut`` or ``maskgit``.
         texts: whether it takes text prompts (with the hashed encoder).
         latent_actions: whether it has a latent action model.
+        outcomes: whether it tells rewards and ends.
 
     Returns:
         The folder.
@@ -59,6 +64,7 @@ def make_tiny_world(
                 width=64,
                 depth=2,
                 steps=2,
+                outcomes=outcomes,
             )
         ),
     }

@@ -96,7 +96,11 @@ class DynamicsModel(Protocol):
         generator: torch.Generator,
         progress: float = 1.0,
     ) -> dict[str, Tensor]:
-        """``loss`` to minimise, and metrics; ``progress`` is the share of the training done."""
+        """``loss`` to minimise, and metrics; ``progress`` is the share of the training done.
+
+        A model whose config has ``outcomes`` set also takes ``outcomes_BT2`` (reward and end that came with each frame,
+        NaN where not known) and has ``outcome(written)``, which tells them of a drawn frame, and ``outcome_head``.
+        """
 
 
 @runtime_checkable

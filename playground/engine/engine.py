@@ -82,6 +82,7 @@ class Engine:
         self.exact = exact
         # Where a backend computes elsewhere than the world was loaded to, it brings its own copy of the models.
         self._models: World = self.backend.world
+        self._tells_outcomes = bool(getattr(self._models.dynamics.config, "outcomes", False))
         self._lock = threading.RLock()
         self._open: dict[int, _Slot] = {}
         self._idle = _Slot(torch.Generator(), None)
@@ -231,11 +232,13 @@ class Engine:
         pictures = self.backend.decode(self._models.latents(drawn))[:, 0].cpu().numpy()
         places = [lanes.index(row) for row in rows]
         self._state.write(written, rows, places)
+        outcome = self._models.dynamics.outcome(written) if self._tells_outcomes else None
         drawn, frames = drawn.cpu(), {}
         for row, place in zip(rows, places, strict=True):
             entry = self._open[row]
             entry.t += 1
-            frames[row] = Frame(pictures[place].copy(), drawn[place].clone(), action_of[row], entry.t)
+            came = () if outcome is None else (float(outcome.reward_B[place]), float(outcome.end_B[place]))
+            frames[row] = Frame(pictures[place].copy(), drawn[place].clone(), action_of[row], entry.t, *came)
         return frames
 
     def _together(self, rows: list[int]) -> bool:

@@ -22,12 +22,16 @@ class Frame:
         codes: what the dynamics drew, latents (N, C) or tokens (N,).
         action: code of the action that produced it.
         t: frames generated in this slot since it was opened, this one included.
+        reward: what came with the frame; None for a world that did not learn rewards.
+        end: probability that the frame is the last of its episode; None likewise.
     """
 
     frame: np.ndarray
     codes: Tensor
     action: int
     t: int
+    reward: float | None = None
+    end: float | None = None
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,8 @@ class SessionSnapshot:
         action: code of the action that produced ``frame``; ``None`` for the first frame.
         frame: the picture shown at this moment, uint8 (H, W, 3) in 0..255.
         source: the source whose keys hold, see ``Session.source``.
+        reward: what came with ``frame``, see ``Session.reward``.
+        end: likewise.
     """
 
     engine: Any
@@ -32,6 +34,8 @@ class SessionSnapshot:
     action: int | None
     frame: np.ndarray
     source: str = ""
+    reward: float | None = None
+    end: float | None = None
 
 
 class History:

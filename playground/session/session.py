@@ -31,6 +31,8 @@ class Session:
         seed: seed of the current run.
         action: code of the action that produced ``frame``; ``None`` right after a reset.
         frame: the current picture, uint8 (H, W, 3) in 0..255; never changed in place.
+        reward: what came with ``frame``; None where the world did not learn rewards, and before the first step.
+        end: probability that ``frame`` is the last of its episode; None likewise.
         source: the source of the training data that the prompt belongs to; empty where the world does not tell.
         warning: one line about a prompt that is unlike anything the world knows, else empty.
         history: what :meth:`rewind` goes back through.
@@ -62,6 +64,8 @@ class Session:
         self.source = self.warning = ""
         self.action: int | None = None
         self.frame = np.zeros((0, 0, 3), np.uint8)
+        self.reward: float | None = None
+        self.end: float | None = None
         self._open()
 
     @property
@@ -94,7 +98,7 @@ class Session:
         produced = self.engine.step({slot: entry.code})[slot]
         self.t += 1
         self.action = entry.code
-        self.frame = produced.frame
+        self.frame, self.reward, self.end = produced.frame, produced.reward, produced.end
         return self.frame
 
     def reset(self, seed: int | None = None) -> np.ndarray:
@@ -128,13 +132,16 @@ class Session:
     def snapshot(self) -> SessionSnapshot:
         """Everything needed to come back to this moment; cheap enough to take every frame."""
         engine_state = self.engine.snapshot(self._require_open())
-        return SessionSnapshot(engine_state, self.t, self.seed, self.action, self.frame, self.source)
+        return SessionSnapshot(
+            engine_state, self.t, self.seed, self.action, self.frame, self.source, self.reward, self.end
+        )
 
     def restore(self, snapshot: SessionSnapshot) -> np.ndarray:
         """Go to the moment of ``snapshot`` (of this session, or of another one of the same world)."""
         self.engine.restore(self._require_open(), snapshot.engine)
         self.t, self.seed, self.action = snapshot.t, snapshot.seed, snapshot.action
         self.frame, self.source = snapshot.frame, snapshot.source
+        self.reward, self.end = snapshot.reward, snapshot.end
         return self.frame
 
     def rewind(self, frames: int = 1) -> np.ndarray:
@@ -194,7 +201,7 @@ class Session:
         self._slot = self.engine.open(start.frames_THWC, self.seed, start.text)
         self.source, self.warning = start.source, start.warning
         self.t = 0
-        self.action = None
+        self.action = self.reward = self.end = None
         self.frame = np.array(start.frames_THWC[-1], copy=True)
         self.history.clear()
 

@@ -368,7 +368,8 @@ def compile_model(model: Any) -> None:
     """
     network = getattr(model, "network", None)
     if hasattr(network, "window"):
-        network.window = torch.compile(network.window)
+        inner = "window_and_memory" if hasattr(network, "window_and_memory") else "window"  # ours calls the former
+        setattr(network, inner, torch.compile(getattr(network, inner)))
         return
     for child in model.children():
         child.compile()

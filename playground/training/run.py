@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from playground.training.book import write_action_book
 from playground.training.distributed import ALONE, Peers, find_peers
 from playground.training.estimate import estimate_stage
 from playground.training.loop import LoopOptions, StageResult, train_stage
+from playground.training.outcomes import end_share, find_outcomes
 from playground.training.presets import Preset, StagePreset, load_preset, preset_from_dict
 from playground.training.prompts import RECORD_NAME, load_prompts
 from playground.training.schedule import Budget
@@ -191,7 +192,7 @@ def build_model(run: Run, name: str, recipe: StagePreset, derived: dict[str, Any
     component = registry.get(recipe.type)
     config = config_from_dict(component.Config, {**recipe.model, **derived}, where)
     if run.init is not None:
-        source = run.init if (run.init / "config.json").is_file() else run.init / name / "export"
+        source = _init_folder(run, name)
         model: Component = load_component(registry, source)
         if model.type_name != recipe.type or model.config != config:
             raise PlaygroundError(
@@ -202,6 +203,12 @@ def build_model(run: Run, name: str, recipe: StagePreset, derived: dict[str, Any
         torch.random.default_generator.manual_seed(run.seed)
         built: Component = component(config)
     return built
+
+
+def _init_folder(run: Run, name: str) -> Path:
+    init: Any = run.init
+    folder: Path = init if (init / "config.json").is_file() else init / name / "export"
+    return folder
 
 
 def open_dataset(run: Run, length: int, recipe: StagePreset) -> ClipDataset:
@@ -266,16 +273,40 @@ def _dynamics(run: Run, recipe: StagePreset) -> Stage:
         "codebook_size": tokenizer.codebook_size or 0,
         "num_actions": num_actions,
     }
-    if not dataset.captions and "prompt_dims" in recipe.model:  # a world must not claim to take texts that it never saw
+    if "prompt_dims" in recipe.model and not tells_texts_apart(dataset):
         recipe = replace(recipe, model={**recipe.model, "prompt_dims": 0})
+    outcomes_T2 = _outcomes(run, recipe, dataset, derived)
     model: Any = build_model(run, "dynamics", recipe, derived)
+    if outcomes_T2 is not None and run.init is None:
+        model.outcome_head.set_end_share(end_share(outcomes_T2))
     if run.init is None and hasattr(model, "set_statistics"):
         some = np.linspace(0, dataset.num_frames - 1, min(4096, dataset.num_frames)).astype(np.int64)
         model.set_statistics(torch.from_numpy(np.asarray(codes[some], np.float32)))
     prompts = load_prompts(dataset, int(getattr(model.config, "prompt_dims", 0)))
     if run.peers.first:
         write_json(run.out / RECORD_NAME, {"text_encoder": prompts.encoder if prompts else None})
-    return DynamicsStage(model, tokenizer, dataset, codes, actions_T, prompts, recipe.batch, run.device)
+    return DynamicsStage(model, tokenizer, dataset, codes, actions_T, prompts, recipe.batch, run.device, outcomes_T2)
+
+
+def _outcomes(run: Run, recipe: StagePreset, dataset: ClipDataset, derived: dict[str, Any]) -> np.ndarray | None:
+    """Rewards and ends to learn; sets ``derived["outcomes"]`` unless the preset or the type of model has none.
+
+    Weights that training starts from decide where there are any: a head cannot come or go.
+    """
+    has_field = any(field.name == "outcomes" for field in fields(DYNAMICS.get(recipe.type).Config))
+    if not has_field or recipe.model.get("outcomes") is False:
+        return None
+    found = find_outcomes(dataset)
+    derived["outcomes"] = found is not None
+    earlier = _init_folder(run, "dynamics") if run.init is not None else run.out / "dynamics" / "export"
+    if (run.init is not None or run.resume) and (earlier / "config.json").is_file():
+        derived["outcomes"] = bool(read_json(earlier / "config.json").get("outcomes", False))
+    return found if derived["outcomes"] else None
+
+
+def tells_texts_apart(dataset: ClipDataset) -> bool:
+    """Whether at least two captions occur in the data; a world must not claim to take texts otherwise."""
+    return len(np.unique(dataset.caption_ids_T[dataset.caption_ids_T >= 0])) > 1
 
 
 def find_actions(run: Run, recipe: StagePreset, dataset: ClipDataset) -> tuple[np.ndarray, int]:

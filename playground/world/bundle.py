@@ -196,11 +196,16 @@ class World:
         import torch
 
         from playground.core.sampling import make_generator
+        from playground.world.guidance import guided
 
+        guidance = self.sampling.get("guidance")
+        run = None if guidance is None or not text else guided(self.dynamics.network, guidance)
         with torch.inference_mode():
             prompt_BP = torch.from_numpy(self.embed(text))[None] if text else None
             state, unknown_B = self.dynamics.new_state(1), torch.full((1,), self.dynamics.num_actions)
-            codes, _ = self.draw(state, unknown_B, prompt_BP, [make_generator(seed)])
+            # At the finest steps, whatever is played with: larger ones are learned on frames that have a past.
+            heat = {name: x for name, x in self.sampling.items() if name == "temperature" and x is not None}
+            codes, _ = self.dynamics.generate(state, unknown_B, prompt_BP, [make_generator(seed)], run=run, **heat)
             return self.tokenizer.decode(self.latents(codes))[0, 0].numpy().copy()
 
     def draw(
@@ -212,7 +217,7 @@ class World:
         run: Callable[..., Any] | None = None,
     ) -> tuple[Tensor, Written]:
         """``dynamics.generate`` with the world's sampling defaults: codes (B, N, ...) and what to write to memory."""
-        options = {name: value for name, value in self.sampling.items() if value is not None}
+        options = {name: value for name, value in self.sampling.items() if value is not None and name != "guidance"}
         return self.dynamics.generate(state, action_B, prompt_BP, generators, run=run, **options)
 
     def latents(self, codes: Tensor) -> Tensor:
@@ -354,7 +359,7 @@ def _check_fit(world: World, where: str) -> None:
         pairs.append(("latent_channels", tokenizer.latent_channels, "the dynamics", config.latent_channels))
     known = inspect.signature(dynamics.generate).parameters
     for name, value in world.sampling.items():
-        if value is not None and name not in known:
+        if value is not None and name not in known and not (name == "guidance" and world.prompt_dims):
             raise PlaygroundError(f"{where}: sampling sets {name!r}, which its dynamics does not have; remove it")
     if world.latent_actions is not None:
         actions = world.latent_actions.num_actions

@@ -28,10 +28,13 @@ class Sampling:
     Attributes:
         steps: passes of the dynamics per frame; None for the finest that it was trained for.
         temperature: of the draw, for dynamics that have one; None for theirs.
+        guidance: how closely a first frame follows its text, see :mod:`playground.world.guidance`; None for as closely
+            as the data did, at half the cost. Frames of a running world are drawn without.
     """
 
     steps: int | None = None
     temperature: float | None = None
+    guidance: float | None = None
 
     def __post_init__(self) -> None:
         """Check ranges."""
@@ -39,6 +42,8 @@ class Sampling:
             raise ValueError(f"field 'steps' is {self.steps}; use 1 to 1024")
         if self.temperature is not None and not 0 <= self.temperature <= 100:
             raise ValueError(f"field 'temperature' is {self.temperature}; use 0 to 100")
+        if self.guidance is not None and not 0 <= self.guidance <= 100:
+            raise ValueError(f"field 'guidance' is {self.guidance}; use 0 to 100")
 
 
 @dataclass(frozen=True)

@@ -305,3 +305,57 @@ def test_loss_works_without_prompts_and_listens_to_actions(case: Any) -> None:
         for given in (actions, (actions + 1) % model.num_actions)
     ]
     assert losses[0] != losses[1]
+
+
+def _with_outcomes(case: Any) -> Any:
+    registry, name, fields = case
+    return build((registry, name, {**fields, "outcomes": True}))
+
+
+@torch.no_grad()
+def test_outcomes_come_with_each_frame_and_each_row_has_its_own(case: Any) -> None:
+    assert (
+        build(case).outcome(build(case).generate(build(case).new_state(1), torch.tensor([0]), None, generators(0))[1])
+        is None
+    )
+    model = _with_outcomes(case)
+    state, actions = _warm(model, 2, 3), torch.tensor([0, 1])
+    _, written = model.generate(state, actions, None, generators(0, 1))
+    both = model.outcome(written)
+    assert both.reward_B.shape == both.end_B.shape == (2,)
+    assert ((both.end_B >= 0) & (both.end_B <= 1)).all()
+    _, alone = model.generate(state.row(1), actions[1:], None, generators(1))
+    torch.testing.assert_close(model.outcome(alone).reward_B, both.reward_B[1:], rtol=1e-3, atol=1e-3)
+    _, other = model.generate(state, torch.tensor([0, 2]), None, generators(0, 1))
+    assert model.outcome(other).reward_B[1] != both.reward_B[1], "the action matters"
+    observed = model.observe(state, _codes(model, 2, 1)[:, 0], actions, None, generators(0, 1))
+    assert model.outcome(observed).reward_B.isfinite().all()
+
+
+@torch.no_grad()
+def test_training_sees_the_values_that_steps_write(case: Any) -> None:
+    model, state = build(case), build(case).new_state(2)
+    recorder, wrote = Recorder(model.network), []
+    codes, actions = _codes(model, 2, 4), _actions(model, 2, 4)
+    for t in range(4):
+        written = model.observe(state, codes[:, t], actions[:, t], None, generators(t, 9 + t), run=recorder)
+        state.write(written)
+        wrote.append(written.values[-1])
+    columns = [torch.stack(column, dim=1) for column in list(zip(*recorder.inputs, strict=True))[:5]]
+    _, values = model.network.window_and_memory(*columns, None)
+    torch.testing.assert_close(values, torch.stack(wrote, dim=1), rtol=1e-3, atol=1e-4)
+
+
+def test_the_loss_of_outcomes_reaches_every_parameter(case: Any) -> None:
+    model = _with_outcomes(case).train()
+    codes, actions = _codes(model, 8, 4), _actions(model, 8, 4)
+    prompts = _prompts(model, 8).unsqueeze(1).expand(8, 4, -1)
+    outcomes = torch.rand(8, 4, 2, generator=make_generator(2))
+    outcomes[0] = float("nan")
+    result = model.loss(codes, actions, prompts, make_generator(0), 1.0, outcomes_BT2=outcomes)
+    assert not result["outcome"].requires_grad
+    result["loss"].backward()
+    assert without_gradients(model) == []
+    plain = model.loss(codes, actions, prompts, make_generator(0), 1.0)
+    assert "outcome" not in plain
+    assert plain["loss"].item() < result["loss"].item()

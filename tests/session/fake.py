@@ -76,7 +76,7 @@ class FakeEngine:
         for slot, code in actions.items():
             self.taken.append(code)
             self._totals[slot] = (self._totals[slot] * 3 + code) % 251
-            out[slot] = SimpleNamespace(frame=np.full((8, 8, 3), self._totals[slot], np.uint8))
+            out[slot] = SimpleNamespace(frame=np.full((8, 8, 3), self._totals[slot], np.uint8), reward=None, end=None)
         return out
 
     def close(self, slot: int) -> None:

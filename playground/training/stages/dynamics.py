@@ -12,6 +12,7 @@ from playground.core.component import Component
 from playground.data.dataset import ClipDataset
 from playground.evaluation.quick import Parts, quick_rollouts, quick_score
 from playground.training.alarms import control_alarms
+from playground.training.outcomes import judge, judged_starts
 from playground.training.prompts import PromptTable
 from playground.training.sheets import contact_sheet
 
@@ -39,6 +40,7 @@ class DynamicsStage:
         prompts: PromptTable | None,
         batch: int,
         device: str,
+        outcomes_T2: np.ndarray | None = None,
     ) -> None:
         """Take what :mod:`playground.training.encode` made.
 
@@ -51,16 +53,18 @@ class DynamicsStage:
             prompts: embeddings of the dataset's captions, or None.
             batch: windows in a batch.
             device: where training runs; the codes are kept there if they fit.
+            outcomes_T2: reward and end that came with each frame, for a model with ``outcomes``.
         """
         self.model: Any = model
         self._tokenizer: Any = copy.deepcopy(tokenizer).cpu()
         self._dataset, self._codes, self._batch = dataset, codes, batch
         self._actions_T = np.where(actions_T < 0, self.model.num_actions, actions_T)
-        self._prompts = prompts
+        self._prompts, self._outcomes_T2 = prompts, outcomes_T2
         self.frames_per_step = batch * dataset.length
         self._resident = self._upload(device)
         clips = np.linspace(0, len(dataset) - 1, SCORE_CLIPS + 2).astype(np.int64)[1:-1]
         self._shown = dataset.starts_W[clips]
+        self._judged = None if outcomes_T2 is None else judged_starts(dataset, outcomes_T2)
 
     def sample(self, rng: np.random.Generator) -> dict[str, np.ndarray]:
         """Draw windows: codes, actions and prompts; only places when the codes are on the GPU already."""
@@ -72,6 +76,8 @@ class DynamicsStage:
             batch["frame_BT"] = frame_BT
         if self._prompts is not None:
             batch["prompts_BTP"] = self._prompts.draw(self._dataset.caption_ids_T[frame_BT], rng)
+        if self._outcomes_T2 is not None:
+            batch["outcomes_BT2"] = self._outcomes_T2[frame_BT]
         return batch
 
     def loss(
@@ -80,8 +86,10 @@ class DynamicsStage:
         """Loss of the model."""
         codes = batch["codes"] if self._resident is None else self._resident[batch["frame_BT"]]
         codes = codes.long() if self.model.discrete else codes.float()
+        # Models that know nothing of outcomes need not take them.
+        outcomes = {} if self._outcomes_T2 is None else {"outcomes_BT2": batch["outcomes_BT2"]}
         losses: dict[str, torch.Tensor] = self.model.loss(
-            codes, batch["actions_BT"], batch.get("prompts_BTP"), generator, progress=progress
+            codes, batch["actions_BT"], batch.get("prompts_BTP"), generator, progress=progress, **outcomes
         )
         return losses
 
@@ -106,11 +114,23 @@ class DynamicsStage:
             for clip in range(0, len(given), max(1, len(given) // SHEET_CLIPS))
             for made in (played.truth_BTHWC, played.arms["true"], played.arms["shuffled"])
         ]
-        return contact_sheet(rows), quick_score(played)
+        return contact_sheet(rows), {**quick_score(played), **self._outcome_metrics(runner)}
 
     def alarms(self, metrics: dict[str, float]) -> list[str]:
         """Actions that change nothing."""
         return control_alarms(metrics)
+
+    def _outcome_metrics(self, runner: Any) -> dict[str, float]:
+        if self._outcomes_T2 is None or self._judged is None:
+            return {}
+        frame_BT = self._judged[:, None] + np.arange(self._dataset.length)
+        codes = torch.from_numpy(self._codes[frame_BT])
+        prompts = None
+        if self._prompts is not None:
+            prompts = torch.from_numpy(self._prompts.plain(self._dataset.caption_ids_T[frame_BT]))
+        codes = codes.long() if runner.discrete else codes.float()
+        actions_BT = torch.from_numpy(self._actions_T[frame_BT])
+        return judge(runner, codes, actions_BT, prompts, self._outcomes_T2[frame_BT])
 
     def _upload(self, device: str) -> torch.Tensor | None:
         if not device.startswith("cuda"):
