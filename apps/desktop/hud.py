@@ -133,7 +133,7 @@ class Painter:
         factor = min(room_w / width, room_h / height)
         factor = max(int(factor), 1) if factor >= 1 else factor
         size = (max(int(width * factor), 1), max(int(height * factor), 1))
-        picture = self._pygame.image.frombuffer(np.ascontiguousarray(frame), (width, height), "RGB")
+        picture = self._pygame.image.frombuffer(np.ascontiguousarray(frame).data, (width, height), "RGB")
         at = ((room_w - size[0]) // 2, top + (room_h - size[1]) // 2)
         target.blit(self._pygame.transform.scale(picture, size), at)
 

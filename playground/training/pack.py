@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from playground.core.registry import DYNAMICS, LATENT_ACTION_MODELS, TOKENIZERS
 from playground.data.format import load_info
 from playground.evaluation.card import model_card
 from playground.training.prompts import RECORD_NAME
-from playground.training.sources import TextOptions, pack_source
+from playground.training.sources import PackedSource, TextOptions, pack_source
 from playground.world.actions import ActionBook
 from playground.world.bundle import save_world
 from playground.world.manifest import PromptFacts
@@ -59,8 +59,7 @@ def pack(
         for key, (known, held_out) in folders.items()
     }
     held_out = [folder for _, own in folders.values() for folder in own]
-    info, datasets = load_info(held_out[0]), data_facts(trained, "training") + data_facts(held_out, "prompts")
-    statement = "; ".join(sorted({f"{row['frames']} frames of {_described(row)}" for row in data_facts(trained, "")}))
+    info, statement = load_info(held_out[0]), data_statement(trained)
     name = name or out.resolve().name
     card = model_card(
         {
@@ -69,19 +68,36 @@ def pack(
             "fps": info.fps,
             "actions": actions.to_entries(),
             "licence": WEIGHTS_LICENCE,
-            "data_statement": f"Trained on {statement}." if statement else "",
+            "data_statement": statement,
         },
         report=read_json(report) if report else None,
         bench=read_json(bench) if bench else None,
         run=facts,
-        datasets=datasets,
+        datasets=data_facts(trained, "training") + data_facts(held_out, "prompts"),
     )
+    _save(out, name, info.fps, parts, actions, packed, texts.encoder, statement, card)
+    for line in oversized(out):
+        LOGGER.warning("too large to ship with the program: %s", line)
+    return out
+
+
+def _save(
+    out: Path,
+    name: str,
+    fps: float,
+    parts: Mapping[str, Any],
+    actions: ActionBook,
+    packed: Mapping[str, PackedSource],
+    encoder: str | None,
+    statement: str,
+    card: str,
+) -> None:
     pictures = {f"{key}-{n + 1:02d}": clip for key, one in packed.items() for n, clip in enumerate(one.prompts)}
     told = [PromptFacts(key, text) for key, one in packed.items() for text in one.captions]
     save_world(
         out,
         name=name,
-        fps=info.fps,
+        fps=fps,
         **parts,
         actions=actions,
         prompts=pictures,
@@ -89,13 +105,16 @@ def pack(
         prompt_facts=dict(zip(pictures, told, strict=True)),
         captions={text: row_P for one in packed.values() for text, row_P in one.embeddings.items()},
         licence=WEIGHTS_LICENCE,
-        data_statement=f"Trained on {statement}." if statement else "",
+        data_statement=statement,
         card=card,
-        text_encoder=texts.encoder,
+        text_encoder=encoder,
     )
-    for line in oversized(out):
-        LOGGER.warning("too large to ship with the program: %s", line)
-    return out
+
+
+def data_statement(trained: Sequence[Path]) -> str:
+    """One sentence on the training data that is still there; empty when none is."""
+    rows = sorted({f"{row['frames']} frames of {_described(row)}" for row in data_facts(trained, "")})
+    return f"Trained on {'; '.join(rows)}." if rows else ""
 
 
 def source_folders(data: Sequence[Path], trained: Sequence[Path]) -> dict[str, tuple[list[Path], list[Path]]]:

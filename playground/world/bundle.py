@@ -267,17 +267,10 @@ def save_world(
     Raises:
         PlaygroundError: a part does not fit the others, or the folder holds something else than a world.
     """
-    from playground.core.component import save_component
-
-    parts = {"tokenizer": tokenizer, "dynamics": dynamics}
-    if latent_actions is not None:
-        parts["latent_actions"] = latent_actions
+    made = {"tokenizer": tokenizer, "dynamics": dynamics, "latent_actions": latent_actions}
+    parts = {part: component for part, component in made.items() if component is not None}
     with replaced_folder(Path(folder)) as temporary:
-        for part, component in parts.items():
-            save_component(component, temporary / part)
-        actions.save(temporary / "actions.json")
-        sources, facts_of = dict(sources or {}), {f"{key}.png": facts for key, facts in (prompt_facts or {}).items()}
-        (temporary / "README.md").write_text(card or f"# {name}\n", encoding="utf-8")
+        _write_parts(temporary, parts, actions, card or f"# {name}\n")
         facts = {
             "name": name,
             "fps": fps,
@@ -286,13 +279,21 @@ def save_world(
             "text_encoder": text_encoder,
             "licence": licence,
             "data_statement": data_statement,
-            "prompt_facts": {name: config_to_dict(facts) for name, facts in facts_of.items()},
+            **write_sources(temporary, sources or {}, prompt_facts or {}, captions or {}),
         }
-        facts |= write_sources(temporary, sources, captions or {}, facts_of)
         manifest = _manifest_of(temporary, parts, facts)
         _check_fit(World(manifest, temporary, parts, actions, sources), f"world {name!r}")
         manifest.save(temporary)
     return Path(folder)
+
+
+def _write_parts(folder: Path, parts: Mapping[str, Any], actions: ActionBook, card: str) -> None:
+    from playground.core.component import save_component
+
+    for part, component in parts.items():
+        save_component(component, folder / part)
+    actions.save(folder / "actions.json")
+    (folder / "README.md").write_text(card, encoding="utf-8")
 
 
 def _manifest_of(folder: Path, parts: Mapping[str, Any], facts: Mapping[str, Any]) -> WorldManifest:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from playground.core.config import config_to_dict
 from playground.core.errors import PlaygroundError
 from playground.world.files import sha256_of
 from playground.world.manifest import SAFE_NAME, PromptFacts, WorldManifest
@@ -18,15 +19,15 @@ _CAPTIONS = "captions"
 
 
 def write_sources(
-    folder: Path, sources: Mapping[str, Source], captions: Mapping[str, np.ndarray], facts: Mapping[str, PromptFacts]
+    folder: Path, sources: Mapping[str, Source], prompts: Mapping[str, PromptFacts], captions: Mapping[str, np.ndarray]
 ) -> dict[str, Any]:
     """Write books, looks and embeddings into a bundle folder.
 
     Args:
         folder: the bundle.
         sources: what is known of each, by name.
+        prompts: what is known of each prompt, by its name without the ending.
         captions: embedding of each caption of a prompt; without one of them none is written.
-        facts: what is known of the prompts.
 
     Returns:
         The fields of the manifest that tell of the files.
@@ -47,10 +48,14 @@ def write_sources(
                 "distances": list(source.look.distances),
                 "reconstruction_db": source.look.reconstruction_db,
             }
-    used = _captions(facts.values())
+    used = _captions(prompts.values())
     known = {text: captions[text] for text in used} if all(text in captions for text in used) else {}
     written = _save(folder / LOOKS_NAME, sources, known)
-    return {"sources": entries, "source_looks": sha256_of(folder / LOOKS_NAME) if written else ""}
+    return {
+        "sources": entries,
+        "source_looks": sha256_of(folder / LOOKS_NAME) if written else "",
+        "prompt_facts": {f"{name}.png": config_to_dict(facts) for name, facts in prompts.items()},
+    }
 
 
 def read_looks(
