@@ -18,7 +18,6 @@ from dynamics.outcome import LOSS_WEIGHT, Outcome, OutcomeHead
 from dynamics.trunk import Trunk
 from playground.core.component import Component
 from playground.core.nn.ring import RingState, Written
-from playground.core.nn.rope import rotary_angles
 
 Run = Callable[..., tuple[Tensor, Tensor, Tensor]]
 """Has the arguments and results of ``FrameNetwork.forward``."""
@@ -77,9 +76,41 @@ class FrameNetwork(nn.Module):
         Returns:
             What the head reads out, and new keys and values.
         """
-        x_BSD = self.trunk.assemble(self.embed_frame(frame, previous), action_B, prompt_BP)
-        condition = self.trunk.condition(level_B, step_B, action_B)
-        packed, new_keys, new_values = self.trunk.step(x_BSD, condition, (cos_BE, sin_BE), (keys, values, bias_BR))
+        extras_BSD = self.trunk.extra_tokens(action_B, prompt_BP)
+        modulations = self.modulations(level_B, step_B, action_B)
+        return self.advance(frame, previous, extras_BSD, modulations, cos_BE, sin_BE, keys, values, bias_BR)
+
+    def modulations(self, level_B: Tensor, step_B: Tensor, action_B: Tensor) -> Tensor:
+        """What the condition does to every block, (B, blocks, 1, 4 D): the same whatever the frame shows."""
+        return self.trunk.modulations(self.trunk.condition(level_B, step_B, action_B))
+
+    def advance(
+        self,
+        frame: Tensor,
+        previous: Tensor,
+        extras_BSD: Tensor,
+        modulations: Tensor,
+        cos_BE: Tensor,
+        sin_BE: Tensor,
+        keys: Tensor,
+        values: Tensor,
+        bias_BR: Tensor,
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """``forward`` without what does not depend on the frame, so that engines need not repeat it in every pass.
+
+        Args:
+            frame: as in ``forward``, and so is all that is not named here.
+            previous: the same.
+            extras_BSD: ``trunk.extra_tokens`` of action and prompt.
+            modulations: result of the method of that name.
+            cos_BE: the same.
+            sin_BE: the same.
+            keys: the same.
+            values: the same.
+            bias_BR: the same.
+        """
+        x_BSD = self.trunk.put_behind(extras_BSD, self.embed_frame(frame, previous))
+        packed, new_keys, new_values = self.trunk.step(x_BSD, modulations, (cos_BE, sin_BE), (keys, values, bias_BR))
         return self.read_out(packed, previous), new_keys, new_values
 
     def window(
@@ -176,7 +207,7 @@ class FrameDynamics(Component):
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Call the network, or ``run`` in its place, on a frame and the memory; see ``FrameNetwork.forward``."""
         batch, device = frame.shape[0], action_B.device
-        cos_BE, sin_BE = rotary_angles(state.position_B, self.config.head_dim)
+        cos_BE, sin_BE = state.rotary()
         return (run or self.network)(
             frame,
             state.previous,

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from dynamics.config import DynamicsConfig
 from playground.core.nn.blocks import SpaceAttention, SwiGLU
-from playground.core.nn.rope import rotary_angles, rotate
+from playground.core.nn.rope import rotary_angles, rotate, rotate_swapped, swapped_pairs
 
 
 class TimeAttention(nn.Module):
@@ -31,6 +31,7 @@ class TimeAttention(nn.Module):
         self.out = nn.Linear(width, width, bias=False)
         self.norm_q = nn.RMSNorm(head_dim)
         self.norm_k = nn.RMSNorm(head_dim)
+        self.norm_both = nn.RMSNorm(head_dim, elementwise_affine=False)
         nn.init.zeros_(self.out.weight)
 
     def window(self, x_BTSD: Tensor, cos_TE: Tensor, sin_TE: Tensor) -> tuple[Tensor, Tensor]:
@@ -44,16 +45,30 @@ class TimeAttention(nn.Module):
         return out, rearrange(v, "(b s) k t e -> b t s k e", b=batch)
 
     def step(
-        self, x_BSD: Tensor, cos_BE: Tensor, sin_BE: Tensor, keys: Tensor, values: Tensor, bias_BR: Tensor
+        self,
+        x_BSD: Tensor,
+        rotary: tuple[Tensor, Tensor, Tensor],
+        keys: Tensor,
+        values: Tensor,
+        bias_BR: Tensor,
     ) -> tuple[Tensor, Tensor, Tensor]:
         """One new frame against the ring; returns output (B, S, D) and its own key and value (B, S, K, E).
 
         The frame's own key and value join as one extra softmax column instead of being copied into the ring.
+        Queries and keys are normalised and rotated together: at this size an operation costs more than its numbers.
+
+        Args:
+            x_BSD: tokens.
+            rotary: cosines and signed sines (B, 1, 1, 1, E), and the index that swaps pairs.
+            keys: this layer's (B, S, K, E, R).
+            values: this layer's (B, S, K, R, E).
+            bias_BR: 0 where a ring slot is filled.
         """
-        q, k, v = rearrange(self.qkv(x_BSD), "b s (three k e) -> three b s k e", three=3, e=self.head_dim)
-        cos, sin = cos_BE[:, None, None], sin_BE[:, None, None]
-        q = rotate(self.norm_q(q), cos, sin) * self.head_dim**-0.5
-        k = rotate(self.norm_k(k), cos, sin)
+        qkv = self.qkv(x_BSD).unflatten(-1, (3, -1, self.head_dim))
+        scale = torch.stack((self.norm_q.weight, self.norm_k.weight)).unsqueeze(1)
+        both = rotate_swapped(self.norm_both(qkv[:, :, :2]) * scale, *rotary)
+        (q, k), v = both.unbind(2), qkv[:, :, 2]
+        q = q * self.head_dim**-0.5
         past = (q.unsqueeze(-2) @ keys).squeeze(-2) + bias_BR[:, None, None]
         own = (q * k).sum(dim=-1, keepdim=True)
         weights = torch.cat((past, own), dim=-1).softmax(dim=-1)
@@ -81,7 +96,11 @@ class TrunkBlock(nn.Module):
 
     def mix_frame(self, x_BSD: Tensor, condition_BD: Tensor) -> Tensor:
         """Space attention and feed-forward of single frames (frames folded into B)."""
-        scale_a, shift_a, scale_m, shift_m = self.modulation(condition_BD).unsqueeze(-2).chunk(4, dim=-1)
+        return self.mix_modulated(x_BSD, self.modulation(condition_BD).unsqueeze(-2))
+
+    def mix_modulated(self, x_BSD: Tensor, modulation: Tensor) -> Tensor:
+        """``mix_frame`` with scales and shifts (B, 1, 4 D) that are known already."""
+        scale_a, shift_a, scale_m, shift_m = modulation.chunk(4, dim=-1)
         x_BSD = x_BSD + self.space(self.norm_space(x_BSD) * (1 + scale_a) + shift_a)
         return x_BSD + self.mlp(self.norm_mlp(x_BSD) * (1 + scale_m) + shift_m)
 
@@ -126,9 +145,21 @@ class Trunk(nn.Module):
         waves = torch.cat((torch.cos(angles), torch.sin(angles)), dim=-1)
         return F.silu(self.level(waves) + self.step_size(step) + self.action(action))
 
+    def modulations(self, condition_BD: Tensor) -> Tensor:
+        """Scales and shifts of every block for a condition, (B, blocks, 1, 4 D)."""
+        return torch.stack([block.modulation(condition_BD) for block in self.blocks], dim=1).unsqueeze(2)
+
     def assemble(self, packed: Tensor, action: Tensor, prompt: Tensor | None) -> Tensor:
         """Put action, prompt and register tokens in front of the packed latents: (..., N', D) to (..., S, D)."""
-        lead = packed.shape[:-2]
+        return self.put_behind(self.extra_tokens(action, prompt), packed)
+
+    def put_behind(self, extras: Tensor, packed: Tensor) -> Tensor:
+        """Put packed latents (..., N', D) behind ``extra_tokens`` (..., S - N', D)."""
+        return torch.cat((extras.to(packed.dtype), packed + self.position_SD), dim=-2)
+
+    def extra_tokens(self, action: Tensor, prompt: Tensor | None) -> Tensor:
+        """Action (...), prompt (..., P) and register tokens side by side: (..., S - N', D)."""
+        lead = action.shape
         parts = [self.action(action).unsqueeze(-2)]
         if self.has_prompt:
             if prompt is None:
@@ -139,8 +170,7 @@ class Trunk(nn.Module):
                 scaled = prompt * prompt.shape[-1] ** 0.5
                 parts.append(torch.where(absent, self.no_prompt_D, self.prompt(scaled)).unsqueeze(-2))
         parts.append(self.registers_SD.expand(*lead, -1, -1))
-        parts.append(packed + self.position_SD)
-        return torch.cat([part.to(packed.dtype) for part in parts], dim=-2)
+        return torch.cat([part.to(parts[0].dtype) for part in parts], dim=-2)
 
     def window(self, x_BTSD: Tensor, condition_BTD: Tensor) -> tuple[Tensor, Tensor]:
         """A whole clip, causal over time.
@@ -160,13 +190,13 @@ class Trunk(nn.Module):
         return self.norm(x_BTSD[:, :, self.extras :]), values
 
     def step(
-        self, x_BSD: Tensor, condition_BD: Tensor, rotary: tuple[Tensor, Tensor], ring: tuple[Tensor, Tensor, Tensor]
+        self, x_BSD: Tensor, modulations: Tensor, rotary: tuple[Tensor, Tensor], ring: tuple[Tensor, Tensor, Tensor]
     ) -> tuple[Tensor, Tensor, Tensor]:
         """One frame against the ring.
 
         Args:
             x_BSD: assembled tokens.
-            condition_BD: from ``condition``.
+            modulations: from the method of that name.
             rotary: cosines and sines (B, E) of the frame's position.
             ring: keys (L, B, S, K, E, R), values (L, B, S, K, R, E) and bias (B, R).
 
@@ -174,13 +204,15 @@ class Trunk(nn.Module):
             Packed outputs (B, N', D) and the new keys and values (L, B, S, K, E).
         """
         keys, values, bias_BR = ring
+        cos, sin = (angles[:, None, None, None] for angles in rotary)
+        turn = (cos, *swapped_pairs(sin))
         new_keys, new_values = [], []
-        for block in self.blocks:
+        for index, block in enumerate(self.blocks):
             if block.time is not None:
                 layer = len(new_keys)
-                out, key, value = block.time.step(block.norm_time(x_BSD), *rotary, keys[layer], values[layer], bias_BR)
+                out, key, value = block.time.step(block.norm_time(x_BSD), turn, keys[layer], values[layer], bias_BR)
                 x_BSD = x_BSD + out
                 new_keys.append(key)
                 new_values.append(value)
-            x_BSD = block.mix_frame(x_BSD, condition_BD)
+            x_BSD = block.mix_modulated(x_BSD, modulations[:, index])
         return self.norm(x_BSD[:, self.extras :]), torch.stack(new_keys), torch.stack(new_values)

@@ -55,10 +55,10 @@ def source_files(world: World) -> list[Path]:
     that comes from another package.
     """
     import playground.core.nn
-    from playground.engine import export, quantised, static
+    from playground.engine import export, passes, quantised, static
     from playground.engine.backends import onnx, openvino
 
-    files = [Path(inspect.getfile(module)) for module in (export, quantised, static, onnx, openvino)]
+    files = [Path(inspect.getfile(module)) for module in (export, passes, quantised, static, onnx, openvino)]
     parts = (playground.core.nn, type(world.dynamics), type(world.tokenizer))
     for folder in sorted({Path(inspect.getfile(part)).parent for part in parts}):
         files += sorted(folder.glob("*.py"))

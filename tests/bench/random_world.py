@@ -1,8 +1,8 @@
 """A world with random weights in the size of a training preset, to measure speed before anything is trained.
 
-``python -m tests.bench.random_world FOLDER [--preset base] [--frame-size 64]``, then ``playground bench FOLDER``. Arithmetic
-costs the same with random weights; the pictures mean nothing. A frame size below the preset's leaves out the finest
-levels of the tokenizer; the dynamics stay as they are.
+``python -m tests.bench.random_world FOLDER [--preset base] [--frame-size 64]``, then ``playground bench FOLDER``.
+Arithmetic costs the same with random weights; the pictures mean nothing. A frame size below the preset's leaves out the
+finest levels of the tokenizer; the dynamics stay as they are.
 """
 
 from __future__ import annotations

@@ -50,14 +50,14 @@ def test_a_day_of_play_is_as_exact_as_the_first_second() -> None:
 
     trunk = randomise(Trunk(CONFIG), 0)
     x_BSD = torch.randn(1, trunk.tokens, 32, generator=make_generator(0))
-    condition = torch.randn(1, 32, generator=make_generator(1))
+    modulations = trunk.modulations(torch.randn(1, 32, generator=make_generator(1)))
     outputs = []
     for start in (0, 15 * 3600 * 24):
         keys = torch.zeros(3, 1, trunk.tokens, 1, 32, 4)
         values, bias = torch.zeros(3, 1, trunk.tokens, 1, 4, 32), torch.full((1, 4), -1e9)
         for t in range(4):
             rotary = rotary_angles(torch.tensor([start + t]), 32)
-            out, new_keys, new_values = trunk.step(x_BSD + t, condition, rotary, (keys, values, bias))
+            out, new_keys, new_values = trunk.step(x_BSD + t, modulations, rotary, (keys, values, bias))
             keys[..., t], values[..., t, :], bias[:, t] = new_keys, new_values, 0.0
         outputs.append(out)
     torch.testing.assert_close(outputs[0], outputs[1], rtol=1e-3, atol=1e-3)

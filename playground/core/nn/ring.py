@@ -14,6 +14,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from playground.core.nn.rope import rotary_angles
+
 MASKED = -1e9
 """Additive attention bias of an empty slot; finite so that quantised and exported graphs stay free of NaN."""
 
@@ -25,6 +27,25 @@ class Written:
     keys: Tensor
     values: Tensor
     codes: Tensor
+
+
+@dataclass(frozen=True)
+class RingUndo:
+    """What one row loses when its next frame is written.
+
+    Attributes:
+        keys: of the ring slot that is overwritten next, (L, S, K, E).
+        values: of the same slot.
+        bias: of the same slot, a scalar tensor.
+        position: frames seen so far.
+        previous: codes of the newest frame, (N, C) or (N,).
+    """
+
+    keys: Tensor
+    values: Tensor
+    bias: Tensor
+    position: int
+    previous: Tensor
 
 
 @dataclass
@@ -45,6 +66,10 @@ class RingState:
     position_B: Tensor
     previous: Tensor
 
+    def __post_init__(self) -> None:
+        """Nothing is known about angles yet."""
+        self._rotary: tuple[Tensor, Tensor] | None = None
+
     @classmethod
     def empty(
         cls, layers: int, batch: int, tokens: int, heads: int, head_dim: int, slots: int, previous: Tensor
@@ -64,6 +89,12 @@ class RingState:
         """Ring slots R."""
         return self.bias_BR.shape[1]
 
+    def rotary(self) -> tuple[Tensor, Tensor]:
+        """Cosines and sines (B, E) of the next frame's position; computed once, however many passes ask for them."""
+        if self._rotary is None:
+            self._rotary = rotary_angles(self.position_B, self.keys.shape[-2])
+        return self._rotary
+
     def write(self, written: Written, rows: list[int] | None = None, places: list[int] | None = None) -> None:
         """Store one new frame in the oldest slot of each row, in place.
 
@@ -82,6 +113,7 @@ class RingState:
         self.values[:, row_B, :, :, slot_B, :] = written.values[:, place_B].transpose(0, 1)
         self.bias_BR[row_B, slot_B] = 0.0
         self.position_B[row_B] += 1
+        self._rotary = None
         self.previous[row_B] = written.codes[place_B]
 
     def row(self, row: int) -> RingState:
@@ -94,12 +126,40 @@ class RingState:
             previous=self.previous[row : row + 1].clone(),
         )
 
+    def undo_of(self, row: int) -> RingUndo:
+        """What ``undo`` needs once the next frame of a row is written; a copy of one ring slot."""
+        position = int(self.position_B[row])
+        slot = position % self.slots
+        return RingUndo(
+            keys=self.keys[:, row, ..., slot].clone(),
+            values=self.values[:, row, ..., slot, :].clone(),
+            bias=self.bias_BR[row, slot].clone(),
+            position=position,
+            previous=self.previous[row].clone(),
+        )
+
+    def undo(self, row: int, undo: RingUndo) -> None:
+        """Take back the newest frame of a row, in place; the row is then equal to the last bit to what it was.
+
+        Args:
+            row: which.
+            undo: result of ``undo_of`` from right before that frame was written.
+        """
+        slot = undo.position % self.slots
+        self.keys[:, row, ..., slot] = undo.keys
+        self.values[:, row, ..., slot, :] = undo.values
+        self.bias_BR[row, slot] = undo.bias
+        self.position_B[row] = undo.position
+        self._rotary = None
+        self.previous[row] = undo.previous
+
     def put_row(self, row: int, source: RingState) -> None:
         """Overwrite one row with a single-row state, in place."""
         self.keys[:, row] = source.keys[:, 0]
         self.values[:, row] = source.values[:, 0]
         self.bias_BR[row] = source.bias_BR[0]
         self.position_B[row] = source.position_B[0]
+        self._rotary = None
         self.previous[row] = source.previous[0]
 
     def clone(self) -> RingState:

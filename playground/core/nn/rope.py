@@ -22,3 +22,18 @@ def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     pairs = x.unflatten(-1, (-1, 2))
     turned = torch.stack((-pairs[..., 1], pairs[..., 0]), dim=-1).flatten(-2)
     return x * cos.to(x.dtype) + turned * sin.to(x.dtype)
+
+
+def swapped_pairs(sin: Tensor) -> tuple[Tensor, Tensor]:
+    """What ``rotate_swapped`` needs for sines (..., E): the sines with alternating signs, and each pair's other index.
+
+    Made once for many rotations by the same angles. Gathering swapped pairs is the fastest way in compiled graphs.
+    """
+    index_E = torch.arange(sin.shape[-1], device=sin.device)
+    swap_E = index_E.unflatten(-1, (-1, 2)).flip(-1).flatten()
+    return torch.where(swap_E > index_E, -sin, sin), swap_E
+
+
+def rotate_swapped(x: Tensor, cos: Tensor, signed_sin: Tensor, swap_E: Tensor) -> Tensor:
+    """``rotate`` with the results of ``swapped_pairs``; equal to the last bit."""
+    return x * cos + x.index_select(-1, swap_E) * signed_sin

@@ -31,8 +31,12 @@ class EagerBackend:
 
     def __init__(self, world: World) -> None:
         """Use the models of ``world``; nothing is copied."""
+        from playground.engine.passes import pass_of
+
         self.world = world
-        self.run: Callable[..., Any] = world.dynamics.network
+        shape = pass_of(world)
+        network = shape.module(world.dynamics.network)
+        self.run: Callable[..., Any] = lambda *inputs: network(*shape.inputs(inputs))
 
     def prepare(self, slots: int) -> None:
         """Get ready for ``slots`` rows; nothing to do here."""

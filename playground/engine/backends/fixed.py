@@ -28,6 +28,8 @@ class FixedRowsBackend(ABC):
         batched: rows of one pass never influence each other.
         fixed_rows: a new number of rows costs a compilation, so that the engine should fill up to all slots.
         filling_pays: share of slots from which one pass over all of them beats one pass for each that plays.
+        split: leave out of a pass what does not depend on the frame, where the network offers that.
+        shape: what goes into a pass.
         world: the models that run.
     """
 
@@ -35,10 +37,14 @@ class FixedRowsBackend(ABC):
     batched: bool = True
     fixed_rows: ClassVar[bool] = True
     filling_pays: ClassVar[float] = 0.75
+    split: ClassVar[bool] = False
 
     def __init__(self, world: World) -> None:
         """Compile for a single row."""
+        from playground.engine.passes import WholePass, pass_of
+
         self.world = world
+        self.shape = pass_of(world) if self.split else WholePass(world)
         self._steps: dict[int, Graph] = {}
         self._decoders: dict[int, Graph] = {}
         self._lock = threading.RLock()  # graphs own their buffers, and several engines may share a backend
@@ -54,7 +60,7 @@ class FixedRowsBackend(ABC):
 
     @abstractmethod
     def compile_step(self, rows: int) -> Graph:
-        """``StaticStep`` for ``rows`` rows."""
+        """The network for ``rows`` rows, with the inputs of ``shape``."""
 
     @abstractmethod
     def compile_decoder(self, rows: int) -> Graph:
@@ -62,11 +68,9 @@ class FixedRowsBackend(ABC):
 
     def run(self, *inputs: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
         """Takes the arguments of ``dynamics.network``; they are not changed."""
-        from playground.engine.static import without_absent_prompt
-
-        filled = without_absent_prompt(self.world, inputs)
-        rows = filled[0].shape[0]
         with self._lock:
+            filled = self.shape.inputs(inputs)
+            rows = filled[0].shape[0]
             self.prepare(rows)
             out, keys, values = self._steps[rows](filled)
         return out, keys, values

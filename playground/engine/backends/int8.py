@@ -81,19 +81,20 @@ def recorded(world: World, network: nn.Module) -> Callable[..., Any]:
     """
     import torch
 
-    from playground.engine.static import StaticStep, step_inputs, without_absent_prompt
+    from playground.engine.passes import pass_of
 
-    step = StaticStep(network, bool(world.prompt_dims)).eval()
+    shape = pass_of(world)
+    step = shape.module(network)
     try:
         with torch.no_grad(), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about shapes that become constants, which is the point
-            graph = torch.jit.freeze(torch.jit.trace(step, tuple(step_inputs(world, 1)), check_trace=False))
+            graph = torch.jit.freeze(torch.jit.trace(step, tuple(shape.example(1)), check_trace=False))
     except RuntimeError as error:
         logger.info("playing without a recorded graph: %s", error)
-        return network
+        return lambda *inputs: step(*shape.inputs(inputs))
 
     def run(*inputs: Any) -> Any:
-        return graph(*without_absent_prompt(world, inputs))
+        return graph(*shape.inputs(inputs))
 
     return run
 

@@ -11,7 +11,7 @@ import logging
 from abc import abstractmethod
 from collections.abc import Callable
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from playground.core.errors import PlaygroundError
 from playground.core.registry import BACKENDS
@@ -27,6 +27,8 @@ logger = logging.getLogger(__name__)
 
 class _OpenVino(FixedRowsBackend):
     """Graphs for this CPU, made by subclasses from their own version of the networks."""
+
+    split: ClassVar[bool] = True
 
     def __init__(self, world: World) -> None:
         """Compile for one row, or read what was compiled before.
@@ -61,14 +63,8 @@ class _OpenVino(FixedRowsBackend):
 
     def compile_step(self, rows: int) -> Graph:
         """The dynamics step for ``rows`` rows."""
-        from playground.engine.static import StaticStep, step_inputs
-
-        world = self.world
-        return self._graph(
-            "step",
-            rows,
-            lambda: (StaticStep(self._networks[0], bool(world.prompt_dims)), step_inputs(world, rows)),
-        )
+        shape = self.shape
+        return self._graph("step", rows, lambda: (shape.module(self._networks[0]), shape.example(rows)))
 
     def compile_decoder(self, rows: int) -> Graph:
         """The decoder for ``rows`` rows."""
