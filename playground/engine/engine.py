@@ -16,7 +16,7 @@ import numpy as np
 from playground.core.device import physical_cores, prepare_threads, quiet_waiting
 from playground.core.errors import PlaygroundError
 from playground.engine.backends import pick_backend
-from playground.engine.types import Frame, Snapshot
+from playground.engine.types import Frame, Snapshot, StepUndo
 from playground.world.prompt import Prompt
 
 if TYPE_CHECKING:
@@ -201,6 +201,37 @@ class Engine:
             self._state.put_row(slot, snapshot.state)
             entry.generator.set_state(snapshot.generator)
             entry.prompt_P, entry.t = snapshot.prompt_P, snapshot.t
+
+    def before_step(self, slot: int) -> StepUndo:
+        """What :meth:`undo` needs to take back the next step; a small part of what a snapshot copies.
+
+        Raises:
+            PlaygroundError: the slot is not open.
+        """
+        import torch
+
+        with self._lock, torch.inference_mode():
+            entry = self._require(slot)
+            generator = entry.generator.get_state()
+            return StepUndo(self._state.undo_of(slot), generator, entry.prompt_P, entry.t)
+
+    def undo(self, slot: int, undo: StepUndo) -> None:
+        """Take back the newest step of a slot, or of another one that is at the same moment of the same run.
+
+        Raises:
+            PlaygroundError: the slot is not open, or the step is not its newest.
+        """
+        import torch
+
+        with self._lock, torch.inference_mode():
+            entry = self._require(slot)
+            if entry.t != undo.t + 1 or int(self._state.position_B[slot]) != undo.ring.position + 1:
+                raise PlaygroundError(
+                    f"step {undo.t + 1} of slot {slot} is not its newest; take steps back one by one, newest first"
+                )
+            self._state.undo(slot, undo.ring)
+            entry.generator.set_state(undo.generator)
+            entry.prompt_P, entry.t = undo.prompt_P, undo.t
 
     def set_prompt(self, slot: int, text: str) -> None:
         """Change the text prompt of a running slot from the next frame on; an empty text removes it.

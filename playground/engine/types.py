@@ -10,7 +10,7 @@ import numpy as np
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from playground.core.nn.ring import RingState
+    from playground.core.nn.ring import RingState, RingUndo
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,23 @@ class Snapshot:
 
     world: str
     state: RingState
+    generator: Tensor
+    prompt_P: Tensor | None
+    t: int
+
+
+@dataclass(frozen=True)
+class StepUndo:
+    """What takes back one step of a slot: a small part of a ``Snapshot``; never changed after it was taken.
+
+    Attributes:
+        ring: the part of the memory that the step overwrites.
+        generator: state of the noise generator before the step, uint8.
+        prompt_P: embedding of the text prompt before the step, None without one.
+        t: frames generated before the step.
+    """
+
+    ring: RingUndo
     generator: Tensor
     prompt_P: Tensor | None
     t: int

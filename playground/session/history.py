@@ -18,7 +18,7 @@ class SessionSnapshot:
     """Everything that is needed to go on from one moment of a session.
 
     Attributes:
-        engine: what the engine needs to go on from here.
+        engine: what the engine needs to go on from here; inside a history only what takes the next step back.
         t: number of frames generated since the last reset.
         seed: seed of the run.
         action: code of the action that produced ``frame``; ``None`` for the first frame.
@@ -38,24 +38,36 @@ class SessionSnapshot:
     end: float | None = None
 
 
+@dataclass(frozen=True)
+class _Entry:
+    """One way back: ``snapshot`` undoes a step, or (an anchor) leads back over a jump to another moment."""
+
+    snapshot: SessionSnapshot
+    size: int
+    anchor: bool = False
+
+
 class History:
-    """Snapshots of the latest frames, oldest first."""
+    """The ways back over the latest frames, oldest first.
+
+    An entry may hold only what its step changed. Entries therefore have to be followed one by one, newest first.
+    """
 
     def __init__(self, max_frames: int = 300, max_bytes: int = 512 << 20) -> None:
         """Create an empty history.
 
         Args:
-            max_frames: entries to keep at most.
+            max_frames: frames to keep at most.
             max_bytes: memory to hold at most, counted over arrays and tensors; the newest entry always stays.
         """
         self.max_frames = max_frames
         self.max_bytes = max_bytes
-        self._entries: deque[tuple[SessionSnapshot, int]] = deque()
-        self._bytes = 0
+        self._entries: deque[_Entry] = deque()
+        self._bytes = self._frames = 0
 
     def __len__(self) -> int:
         """Number of moments to go back to."""
-        return len(self._entries)
+        return self._frames
 
     @property
     def num_bytes(self) -> int:
@@ -63,35 +75,50 @@ class History:
         return self._bytes
 
     def push(self, snapshot: SessionSnapshot) -> None:
-        """Remember a moment, dropping the oldest ones when a limit is passed."""
-        size = count_bytes(snapshot)
-        self._entries.append((snapshot, size))
-        self._bytes += size
-        while len(self._entries) > 1 and (len(self._entries) > self.max_frames or self._bytes > self.max_bytes):
-            self._bytes -= self._entries.popleft()[1]
+        """Remember the moment before a step, dropping the oldest ones when a limit is passed."""
+        self._append(_Entry(snapshot, count_bytes(snapshot)))
 
-    def pop(self, frames: int = 1) -> SessionSnapshot | None:
-        """Remove the newest ``frames`` entries and return the last one removed.
+    def push_jump(self, snapshot: SessionSnapshot) -> None:
+        """Remember the moment before a jump elsewhere, whole, so that older entries can still be reached."""
+        if self._entries and not self._entries[-1].anchor:
+            self._append(_Entry(snapshot, count_bytes(snapshot), anchor=True))
 
-        Going back further than the history reaches returns its oldest entry; an empty history returns
-        ``None``.
+    def pop(self, frames: int = 1) -> list[SessionSnapshot]:
+        """Remove the newest ``frames`` moments and return the way back, in the order to follow it.
+
+        Going back further than the history reaches goes to its oldest moment; an empty history returns an empty way.
         """
-        taken: SessionSnapshot | None = None
-        for _ in range(min(frames, len(self._entries))):
-            taken, size = self._entries.pop()
-            self._bytes -= size
-        return taken
+        way: list[SessionSnapshot] = []
+        while frames > 0 and self._frames:
+            entry = self._drop(self._entries.pop())
+            frames -= not entry.anchor
+            way.append(entry.snapshot)
+        return way
+
+    def _append(self, entry: _Entry) -> None:
+        self._entries.append(entry)
+        self._bytes += entry.size
+        self._frames += not entry.anchor
+        while self._frames > 1 and (self._frames > self.max_frames or self._bytes > self.max_bytes):
+            self._drop(self._entries.popleft())
+        while self._entries[0].anchor:  # nothing older is left that it would lead to
+            self._drop(self._entries.popleft())
+
+    def _drop(self, entry: _Entry) -> _Entry:
+        self._bytes -= entry.size
+        self._frames -= not entry.anchor
+        return entry
 
     def clear(self) -> None:
         """Forget everything."""
         self._entries.clear()
-        self._bytes = 0
+        self._bytes = self._frames = 0
 
     def copy(self) -> History:
         """A history with the same entries, which are shared because snapshots never change."""
         twin = History(self.max_frames, self.max_bytes)
         twin._entries = deque(self._entries)
-        twin._bytes = self._bytes
+        twin._bytes, twin._frames = self._bytes, self._frames
         return twin
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from playground.core.errors import PlaygroundError
+from playground.engine.types import StepUndo
 from playground.session.history import History, SessionSnapshot
 from playground.world.sources import book_of, fps_of
 
@@ -93,9 +94,12 @@ class Session:
         slot = self._require_open()
         book = self.actions
         entry = book.noop if action is None else book.resolve(action)
-        if self._keep_history:
-            self.history.push(self.snapshot())
+        # An engine that can take steps back needs to remember far less than a whole slot.
+        remember = getattr(self.engine, "before_step", self.engine.snapshot)
+        before = self._moment(remember(slot)) if self._keep_history else None
         produced = self.engine.step({slot: entry.code})[slot]
+        if before is not None:
+            self.history.push(before)
         self.t += 1
         self.action = entry.code
         self.frame, self.reward, self.end = produced.frame, produced.reward, produced.end
@@ -131,14 +135,25 @@ class Session:
 
     def snapshot(self) -> SessionSnapshot:
         """Everything needed to come back to this moment; cheap enough to take every frame."""
-        engine_state = self.engine.snapshot(self._require_open())
+        return self._moment(self.engine.snapshot(self._require_open()))
+
+    def _moment(self, engine_state: Any) -> SessionSnapshot:
         return SessionSnapshot(
             engine_state, self.t, self.seed, self.action, self.frame, self.source, self.reward, self.end
         )
 
     def restore(self, snapshot: SessionSnapshot) -> np.ndarray:
         """Go to the moment of ``snapshot`` (of this session, or of another one of the same world)."""
-        self.engine.restore(self._require_open(), snapshot.engine)
+        before = self.snapshot() if len(self.history) else None
+        frame = self._go_to(snapshot)
+        if before is not None:
+            self.history.push_jump(before)
+        return frame
+
+    def _go_to(self, snapshot: SessionSnapshot) -> np.ndarray:
+        slot = self._require_open()
+        go = self.engine.undo if isinstance(snapshot.engine, StepUndo) else self.engine.restore
+        go(slot, snapshot.engine)
         self.t, self.seed, self.action = snapshot.t, snapshot.seed, snapshot.action
         self.frame, self.source = snapshot.frame, snapshot.source
         self.reward, self.end = snapshot.reward, snapshot.end
@@ -148,8 +163,9 @@ class Session:
         """Go back ``frames`` frames, or as far as the history reaches; from there all is as it was."""
         if frames < 0:
             raise PlaygroundError(f"cannot rewind {frames} frames; give a number of frames to go back")
-        snapshot = self.history.pop(frames)
-        return self.frame if snapshot is None else self.restore(snapshot)
+        for snapshot in self.history.pop(frames):
+            self._go_to(snapshot)
+        return self.frame
 
     def branch(self) -> Session:
         """A second session that starts at this moment and goes its own way.
@@ -165,7 +181,7 @@ class Session:
             twin = Session(self.world, engine, self._prompt, self.seed, self.history.max_frames)
         twin._keep_history = self._keep_history
         twin.history = self.history.copy()
-        twin.restore(state)
+        twin._go_to(state)
         return twin
 
     def warm_up(self, frames: int = 2) -> None:
@@ -174,7 +190,7 @@ class Session:
         slot = self._require_open()
         for _ in range(frames):
             self.engine.step({slot: self.actions.noop.code})
-        self.restore(state)
+        self._go_to(state)
 
     def close(self) -> None:
         """Give the slot back; closing twice is fine. :meth:`reset` is not possible afterwards."""
