@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -46,6 +47,7 @@ def test_rewards_and_ends_come_with_each_frame_where_the_world_has_them(
     assert plain.rewards_T is None
     assert plain.ends_T is None
     telling = World.load(make_tiny_world(tmp_path / "w", head=head, outcomes=True))
+    telling.generate = partial(telling.generate, backend="eager")  # others would compile first
     whole = telling.simulate(None, make_policy("scripted:0,1,2,3", telling.actions, 0), horizon=4)
     assert whole.rewards_T is not None
     assert whole.ends_T is not None
