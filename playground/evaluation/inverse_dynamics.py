@@ -124,9 +124,9 @@ def train_judge(
     return Judge([names[index] for index in kept], network, *_tested(network, small, labels_BT, test, kept))
 
 
-def shrink(frames: np.ndarray) -> np.ndarray:
-    """Frames ``(..., H, W, 3)`` averaged down by a whole factor to at most about ``SIDE`` pixels."""
-    factor = max(1, frames.shape[-2] // SIDE)
+def shrink(frames: np.ndarray, side: int = SIDE) -> np.ndarray:
+    """Frames ``(..., H, W, 3)`` averaged down by a whole factor to at most about ``side`` pixels."""
+    factor = max(1, frames.shape[-2] // side)
     if factor == 1:
         return frames
     height, width = (size // factor for size in frames.shape[-3:-1])

@@ -68,6 +68,21 @@ KEYS: dict[str, Key] = {
     "frechet_video": Key("Frechet distance of 8-frame videos (mean and change of the features); not an FVD", "less"),
     "frechet_video_real": Key("the same between two halves of the true clips"),
     "frechet_video_samples": Key("short videos on either side of it"),
+    "text_accuracy": Key(
+        "share of first frames, drawn from held-out words alone, in which a judge trained on real frames names the "
+        "caption that was asked for",
+        "more",
+    ),
+    "text_accuracy_8": Key("the same at the 8th frame", "more"),
+    "text_accuracy_real": Key("the judge's own share on unseen real frames: the ceiling of the text keys"),
+    "text_accuracy_real_samples": Key("unseen real frames that text_accuracy_real rests on"),
+    "text_accuracy_chance": Key("the same first frames held against the texts of the other runs"),
+    "text_runs": Key("texts that were asked for"),
+    "event_accuracy_30": Key(
+        "share of runs in which the judge names the new caption within 30 frames of a change of the text", "more"
+    ),
+    "event_accuracy_base": Key("the same runs without the change: what happens anyway, or the judge imagines"),
+    "event_runs": Key("changes of the text that were played"),
     "survival_1000": Key("share of runs whose picture is inside the real clips' band after 1,000 frames", "more"),
     "survival_real": Key("share of real clips inside the band of other real clips; survival_1000 cannot mean more"),
     "survival_runs": Key("runs that survival_1000 rests on"),

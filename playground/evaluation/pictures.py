@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -63,6 +64,22 @@ def save_gallery(path: Path, clips_PKTHWC: np.ndarray, labels: Sequence[str], co
     picks = np.linspace(0, frames - 1, min(columns, frames)).astype(int)
     rows = [np.concatenate([clips_PKTHWC[start, code, picks] for start in range(starts)]) for code in range(codes)]
     sheet(rows, labels, scale=_scale(clips_PKTHWC), group=len(picks)).save(path)
+
+
+def save_texts(path: Path, clips_BTHWC: np.ndarray, texts: Sequence[str], columns: int = 2) -> None:
+    """Frames of each clip under the text that asked for them, in ``columns`` columns."""
+    scale = _scale(clips_BTHWC)
+    rows = [sheet([clip], [""], scale=scale) for clip in clips_BTHWC]
+    width, height = rows[0].width + _GAP, rows[0].height + 2 * _GAP + 4
+    size = (columns * width, -(-len(rows) // columns) * height)
+    canvas = Image.new("RGB", size, (_BACKGROUND,) * 3)
+    draw = ImageDraw.Draw(canvas)
+    for index, (row, text) in enumerate(zip(rows, texts, strict=True)):
+        left, top = index % columns * width, index // columns * height
+        lines = textwrap.wrap(text, max(10, (width - 2 * _GAP) // 6))[:2]
+        draw.multiline_text((left + 8, top + 2), "\n".join(lines), fill=(230, 230, 230), spacing=2)
+        canvas.paste(row, (left, top + 2 * _GAP + 2))
+    canvas.save(path)
 
 
 def _scale(frames: np.ndarray) -> int:

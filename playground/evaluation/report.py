@@ -15,6 +15,7 @@ _PICTURES = (
     ("control.png", "The same start with each key held."),
     ("gallery.png", "What each latent action does: every code held for 20 frames from several starts."),
     ("drift.png", "Match with the truth by generated frame."),
+    ("texts.png", "Frames 1, 4, 8 and 16 of what the world draws from a text alone, under that text."),
     ("survival.png", "Share of runs inside the real clips' band over time."),
 )
 
@@ -85,8 +86,7 @@ def limits(numbers: Mapping[str, Any]) -> list[str]:
     sharp = numbers.get("sharpness_ratio_16")
     if sharp is not None and sharp < 0.9:
         found.append(f"Pictures blur: after 16 frames they have {100 * sharp:.0f} % of the true sharpness.")
-    found += _key_limits(numbers) + _memory_limits(numbers)
-    return found
+    return found + _key_limits(numbers) + _text_limits(numbers) + _memory_limits(numbers)
 
 
 def _key_limits(numbers: Mapping[str, Any]) -> list[str]:
@@ -106,6 +106,23 @@ def _key_limits(numbers: Mapping[str, Any]) -> list[str]:
     opposite, asked = numbers.get("opposite_prompts"), numbers.get("opposite_prompts_total")
     if opposite is not None and asked and opposite < asked:
         found.append(f"Left and right scroll opposite ways in {opposite} of {asked} prompts, not in all.")
+    return found
+
+
+def _text_limits(numbers: Mapping[str, Any]) -> list[str]:
+    found: list[str] = []
+    drawn, ceiling = numbers.get("text_accuracy"), numbers.get("text_accuracy_real")
+    if drawn is not None and ceiling is not None and drawn < 0.9 * ceiling:
+        found.append(
+            f"Texts are not always drawn: a judge names what was asked for in {100 * drawn:.0f} % of first frames, "
+            f"against {100 * ceiling:.0f} % of unseen real ones."
+        )
+    changed, base = numbers.get("event_accuracy_30"), numbers.get("event_accuracy_base", 0.0)
+    if changed is not None and changed < 0.8:
+        found.append(
+            f"A change of the text shows within 30 frames in {100 * changed:.0f} % of runs "
+            f"({100 * base:.0f} % without the change)."
+        )
     return found
 
 

@@ -250,14 +250,18 @@ def roll_out(
 def arm_actions(true_BT: np.ndarray, world: Any, rng: np.random.Generator) -> dict[str, np.ndarray]:
     """The latent actions of every arm, each int64 ``(B, T)``, from the inferred true ones."""
     flat = true_BT.reshape(-1)
-    noop = getattr(world.actions, "noop", None)
-    noop_code = int(getattr(noop, "code", noop if noop is not None else world.dynamics.num_actions))
     return {
         "true": true_BT,
         "shuffled": flat[rng.permutation(flat.size)].reshape(true_BT.shape),
-        "noop": np.full_like(true_BT, noop_code),
+        "noop": np.full_like(true_BT, noop_code(world)),
         "random": rng.integers(0, world.dynamics.num_actions, true_BT.shape).astype(true_BT.dtype),
     }
+
+
+def noop_code(world: Any) -> int:
+    """The latent action of holding no key; "unknown" for a world whose book has none."""
+    noop = getattr(world.actions, "noop", None)
+    return int(getattr(noop, "code", noop if noop is not None else world.dynamics.num_actions))
 
 
 def row_generators(seed: int | Sequence[int], rows: int) -> list[torch.Generator]:

@@ -19,6 +19,7 @@ from playground.evaluation.measure import HORIZON
 from playground.evaluation.report import finite_numbers, write_report
 from playground.evaluation.sample import Sample, draw_sample, fit_size, open_sources
 from playground.evaluation.speed import measure_speed
+from playground.evaluation.text_probes import TextProbe
 from playground.evaluation.texts import embed_captions
 
 SUITES = ("core", "long")
@@ -139,6 +140,9 @@ class Evaluation:
         if self.context and getattr(self.world, "latent_actions", None) is not None:
             self._keys()
         self._prompts(suite)
+        if getattr(self.world, "prompt_dims", 0):
+            probe = TextProbe(self.world, self.sources, self.folder, self.context, self.seed, self.note, self.progress)
+            self.numbers |= probe.measure()
         self._draw_actions()
         if suite == "long":
             self._survival()

@@ -1,0 +1,205 @@
+"""Does a world draw what a text asks for, and does it change when the text changes?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from playground.core.errors import PlaygroundError
+from playground.evaluation import pictures
+from playground.evaluation.caption_judge import CaptionJudge, train_caption_judge
+from playground.evaluation.captioned import CaptionedFrames, captioned_frames, find_events, has_captions
+from playground.evaluation.intervals import share_half_width
+from playground.evaluation.rollouts import Progress, infer_actions, noop_code, play, prefill
+from playground.evaluation.texts import embed_captions
+from playground.evaluation.wordings import held_out_wording
+
+LOOK = 8
+"""Frame at which a drawn world is judged for the second time."""
+
+SHOWN = 16
+"""Frames that are drawn from a text."""
+
+EVENT_FRAMES = 30
+"""Frames within which an event has to show."""
+
+_JUDGE_FRAMES = 2000
+_RUNS, _RUNS_A_SOURCE, _EVENTS = 32, 16, 20
+_EVERY, _LOOKS = 3, 3
+_BATCH = 32
+_GOOD_JUDGE = 0.8
+
+
+@dataclass
+class TextProbe:
+    """One world of texts on captioned data; ``measure`` returns its numbers.
+
+    Attributes:
+        world: the world that is asked.
+        sources: source name to clip dataset.
+        folder: where ``texts.png`` goes.
+        context: frames shown before an event.
+        seed: of judge, questions and noise.
+        note: called with one line for everything that cannot be measured.
+        progress: called with a stage, steps done and steps in all.
+    """
+
+    world: Any
+    sources: Mapping[str, Any]
+    folder: Path
+    context: int
+    seed: int
+    note: Callable[[str], None]
+    progress: Progress | None = None
+
+    def measure(self) -> dict[str, float]:
+        """Train the judge, put the questions and count the answers; empty when that cannot be done."""
+        told = {source: dataset for source, dataset in self.sources.items() if has_captions(dataset)}
+        if not told:
+            self.note("text_accuracy: the data has no captions; collect it from a source that has some")
+            return {}
+        size = int(self.world.frame_size)
+        real = captioned_frames(told, _JUDGE_FRAMES, size, self.seed)
+        on_step = None if self.progress is None else lambda done, total: self.progress("caption judge", done, total)
+        judge = train_caption_judge(real.frames_BHWC, real.caption_B, real.episode_B, real.captions, self.seed, on_step)
+        if judge is None or not judge.held_out.any():
+            self.note("text_accuracy: needs two captions that can be told apart, each in several episodes")
+            return {}
+        numbers = self._real(judge, real)
+        for key, question in (("text_accuracy", self._drawn), ("event_accuracy_30", self._events)):
+            try:
+                numbers |= question(judge, real, told)
+            except PlaygroundError as error:  # the texts have to be embedded, and the encoder is not installed
+                self.note(f"{key}: {error}")
+        return numbers
+
+    def _real(self, judge: CaptionJudge, real: CaptionedFrames) -> dict[str, float]:
+        answers = judge.read(real.frames_BHWC[judge.held_out])
+        right = answers == real.caption_B[judge.held_out]
+        if right.mean() < _GOOD_JUDGE:
+            self.note(
+                f"text_accuracy (measured): the judge names {100 * right.mean():.0f} % of unseen real frames rightly; "
+                "evaluate on more, shorter episodes to measure texts well"
+            )
+        numbers = by_source("text_accuracy_real", right, real.source_B[judge.held_out])
+        return numbers | {"text_accuracy_real_samples": len(right)}
+
+    def _drawn(self, judge: CaptionJudge, real: CaptionedFrames, told: Mapping[str, Any]) -> dict[str, float]:
+        """``text_accuracy`` and what belongs to it; draws ``texts.png``."""
+        rows = self._asked(judge, real)
+        asked, source = real.caption_B[rows], real.source_B[rows]
+        texts = self._wordings([real.captions[index] for index in asked], source, told)
+        drawn = self._draw(texts)
+        pictures.save_texts(self.folder / "texts.png", drawn[:16, [0, 3, LOOK - 1, SHOWN - 1]], texts[:16])
+        first, later = judge.read(drawn[:, 0]), judge.read(drawn[:, LOOK - 1])
+        numbers = by_source("text_accuracy", first == asked, source)
+        numbers |= by_source("text_accuracy_8", later == asked, source)
+        # The same pictures, held against what the other runs were asked for.
+        others = (first[:, None] == asked[None]) & ~np.eye(len(asked), dtype=bool)
+        return numbers | {
+            "text_accuracy_chance": float(others.sum() / (len(asked) * (len(asked) - 1))),
+            "text_runs": len(asked),
+        }
+
+    def _draw(self, texts: list[str]) -> np.ndarray:
+        """Draw a first frame from each text, as a player gets it, and play on under the no-op: ``(B, SHOWN, ...)``."""
+        embedded = embed_captions(self.world, texts, ())
+        parts = []
+        for low in range(0, len(texts), _BATCH):
+            rows = range(low, min(low + _BATCH, len(texts)))
+            seeds = [self.seed + row for row in rows]
+            first = np.stack([self.world.draw_first_frame(texts[row], seed=self.seed + row) for row in rows])[:, None]
+            state = prefill(self.world, first, None, seeds, embedded[rows.start : rows.stop])
+            actions = np.full((len(rows), SHOWN - 1), noop_code(self.world), np.int64)
+            played = play(self.world, state, actions, seeds, prompt_BP=embedded[rows.start : rows.stop])
+            parts.append(np.concatenate([first, played], axis=1))
+            if self.progress is not None:
+                self.progress("texts", rows.stop, len(texts))
+        return np.concatenate(parts)
+
+    def _asked(self, judge: CaptionJudge, real: CaptionedFrames) -> np.ndarray:
+        """Unseen real frames whose captions are asked for, as many of each source."""
+        rng = np.random.default_rng(self.seed)
+        rows = np.flatnonzero(judge.held_out)
+        names = list(dict.fromkeys(real.source_B[rows].tolist()))
+        each = max(_RUNS_A_SOURCE, -(-_RUNS // len(names)))
+        mine = [rows[real.source_B[rows] == name] for name in names]
+        return np.concatenate([rng.choice(part, each, replace=len(part) < each) for part in mine])
+
+    def _wordings(self, captions: list[str], source: np.ndarray, told: Mapping[str, Any]) -> list[str]:
+        """The captions in held-out words, where there are any else themselves."""
+        trained = {text for dataset in told.values() for text in dataset.captions}
+        for dataset in told.values():
+            for info in getattr(dataset, "infos", ()):
+                trained |= {text for texts in info.paraphrases for text in texts}
+        texts = []
+        for name, caption in zip(source.tolist(), captions, strict=True):
+            texts.append(held_out_wording(name, caption, trained))
+        if None in texts:
+            without = sorted({name for name, text in zip(source.tolist(), texts, strict=True) if text is None})
+            self.note(f"text_accuracy (measured): no held-out wordings for {', '.join(without)}; asked by its captions")
+        return [caption if text is None else text for caption, text in zip(captions, texts, strict=True)]
+
+    def _events(self, judge: CaptionJudge, real: CaptionedFrames, told: Mapping[str, Any]) -> dict[str, float]:
+        """``event_accuracy_30`` and ``event_accuracy_base``."""
+        if not self.context:
+            self.note("event_accuracy_30: no episode is long enough")
+            return {}
+        known = {real.captions[index] for index in judge.known}
+        length, size = self.context + EVENT_FRAMES, int(self.world.frame_size)
+        each = -(-_EVENTS // len(told))
+        events = [
+            event
+            for source, dataset in told.items()
+            for event in find_events(source, dataset, each, length, size, self.seed, known)
+        ]
+        if not events:
+            self.note(
+                f"event_accuracy_30: the data has no changes of caption, or none after {length} frames without change"
+            )
+            return {}
+        before, after = ([getattr(event, when) for event in events] for when in ("before", "after"))
+        texts = [embed_captions(self.world, captions, told.values()) for captions in (before, after)]
+        clips = np.stack([event.clip_THWC for event in events])
+        wanted = np.array([real.captions.index(caption) for caption in after])
+        seen = self._switched(clips, texts[0], texts)
+        source = np.array([event.source for event in events], object)
+        hits = []
+        for frames in seen:
+            looks = frames[:, _EVERY - 1 :: _EVERY]
+            answers = judge.read(looks.reshape(-1, *looks.shape[2:])).reshape(looks.shape[:2])
+            hits.append((answers == wanted[:, None]).sum(axis=1) >= _LOOKS)
+        numbers = by_source("event_accuracy_base", hits[0], source) | by_source("event_accuracy_30", hits[1], source)
+        return numbers | {"event_runs": len(events)}
+
+    def _switched(self, clips_BTHWC: np.ndarray, shown_BP: Any, played_BP: list[Any]) -> list[np.ndarray]:
+        """Continue the clips once with each of the texts, under the actions of the clips themselves."""
+        shape = clips_BTHWC.shape[:2]
+        if getattr(self.world, "latent_actions", None) is None:
+            actions = np.full(shape, noop_code(self.world), np.int64)
+        else:
+            actions = infer_actions(self.world, clips_BTHWC)
+        context, rows = self.context, len(clips_BTHWC)
+        state = prefill(self.world, clips_BTHWC[:, :context], actions[:, :context], self.seed, shown_BP)
+        made = []
+        for number, text_BP in enumerate(played_BP):
+            part = play(self.world, state.clone(), actions[:, context:], self.seed + 1, prompt_BP=text_BP)
+            made.append(part)
+            if self.progress is not None:
+                self.progress("events", (number + 1) * rows, len(played_BP) * rows)
+        return made
+
+
+def by_source(key: str, right: np.ndarray, source: np.ndarray) -> dict[str, float]:
+    """Share of right answers with its interval, over all and for each of several sources."""
+    numbers = {key: float(right.mean()), f"{key}_ci": share_half_width(float(right.mean()), len(right))}
+    names = list(dict.fromkeys(source.tolist()))
+    for name in names if len(names) > 1 else []:
+        part = right[source == name]
+        numbers |= {f"{key}/{name}": float(part.mean())}
+        numbers[f"{key}_ci/{name}"] = share_half_width(float(part.mean()), len(part))
+    return numbers
