@@ -53,20 +53,7 @@ def make_tiny_world(
                 decoder_widths=(32, 16, 8),
             )
         ),
-        "dynamics": DYNAMICS.get(head)(
-            DynamicsConfig(
-                tokens_per_frame=64,
-                latent_channels=channels,
-                codebook_size=int(np.prod(LEVELS)) if discrete else 0,
-                num_actions=NUM_ACTIONS,
-                prompt_dims=384 if texts else 0,
-                context_frames=CONTEXT_FRAMES,
-                width=64,
-                depth=2,
-                steps=2,
-                outcomes=outcomes,
-            )
-        ),
+        "dynamics": DYNAMICS.get(head)(_dynamics_config(channels, discrete, texts, outcomes)),
     }
     if latent_actions:
         model = LATENT_ACTION_MODELS.get("latent")
@@ -82,6 +69,21 @@ def make_tiny_world(
         text_encoder="hashed" if texts else None,
         data_statement="Untrained: random weights.",
         **parts,
+    )
+
+
+def _dynamics_config(channels: int, discrete: bool, texts: bool, outcomes: bool) -> DynamicsConfig:
+    return DynamicsConfig(
+        tokens_per_frame=64,
+        latent_channels=channels,
+        codebook_size=int(np.prod(LEVELS)) if discrete else 0,
+        num_actions=NUM_ACTIONS,
+        prompt_dims=384 if texts else 0,
+        context_frames=CONTEXT_FRAMES,
+        width=64,
+        depth=2,
+        steps=2,
+        outcomes=outcomes,
     )
 
 
