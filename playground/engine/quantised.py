@@ -78,11 +78,13 @@ class QuantisedLayer(nn.Module):
 
 def measured_ranges(world: World) -> tuple[Ranges, Ranges]:
     """Input ranges of the layers of the dynamics network and of the tokenizer, over short rollouts of the world."""
-    network, tokenizer = world.dynamics.network, world.tokenizer
-    with torch.inference_mode(), _watched(network) as steps, _watched(tokenizer) as decoder:
-        # A world of texts is watched with and without one, however few prompts it has.
-        for number in range(max(2 if world.prompt_dims else 1, min(MAX_ROLLOUTS, len(world.prompts)))):
-            _roll(world, number)
+    # A world of texts is watched with and without one, however few prompts it has.
+    count = max(2 if world.prompt_dims else 1, min(MAX_ROLLOUTS, len(world.prompts)))
+    network, steps, decoder = world.dynamics.network, Ranges(), Ranges()
+    with torch.inference_mode():
+        for numbers, frames_BTHWC in _openings(world, count):
+            with _watched(network, len(numbers), steps), _watched(world.tokenizer, len(numbers), decoder):
+                _roll(world, numbers, frames_BTHWC)
     return steps, decoder
 
 
@@ -100,41 +102,51 @@ def quantised(module: nn.Module, ranges: Mapping[str, tuple[Tensor, Tensor]]) ->
     return twin
 
 
-def _roll(world: World, number: int) -> None:
-    """Play a few frames of one prompt with changing actions, in every second rollout with a text."""
+def _openings(world: World, count: int) -> list[tuple[list[int], Tensor | None]]:
+    """Numbers of rollouts and their prompt frames; those of one length go through the models side by side."""
     from playground.world.prompt import prompt_frames
 
-    dynamics, generator = world.dynamics, make_generator(number)
-    state, unknown_B = dynamics.new_state(1), torch.full((1,), dynamics.num_actions)
+    if not world.prompts:
+        return [(list(range(count)), None)]
+    by_length: dict[int, list[tuple[int, Tensor]]] = {}
+    for number in range(count):
+        frames = prompt_frames(world, number % len(world.prompts))[-world.dynamics.context_frames :]
+        by_length.setdefault(len(frames), []).append((number, torch.from_numpy(frames.copy())))
+    return [
+        ([number for number, _ in group], torch.stack([frames for _, frames in group])) for group in by_length.values()
+    ]
+
+
+def _roll(world: World, numbers: list[int], frames_BTHWC: Tensor | None) -> None:
+    """Play a few frames of some prompts with changing actions, in every second rollout with a text."""
+    dynamics, generators = world.dynamics, [make_generator(number) for number in numbers]
+    state, number_B = dynamics.new_state(len(numbers)), torch.tensor(numbers)
+    unknown_B = torch.full_like(number_B, dynamics.num_actions)
     prompt_BP = None
-    if world.prompt_dims and number % 2:  # text embeddings are unit vectors; the encoder itself may not be installed
-        prompt_BP = F.normalize(torch.randn(1, world.prompt_dims, generator=make_generator(number)), dim=-1)
-    if world.prompts:
-        frames = torch.from_numpy(prompt_frames(world, number % len(world.prompts))[-dynamics.context_frames :].copy())[
-            None
-        ]
-        codes = world.tokenizer.encode(frames)
+    if world.prompt_dims:  # text embeddings are unit vectors; the encoder itself may not be installed
+        texts = [torch.randn(world.prompt_dims, generator=make_generator(number)) for number in numbers]
+        prompt_BP = F.normalize(torch.stack(texts), dim=-1) * (number_B % 2).unsqueeze(-1)
+    if frames_BTHWC is not None:
+        codes = world.tokenizer.encode(frames_BTHWC)
         codes = world.tokenizer.quantize(codes) if dynamics.discrete else codes
         for t in range(codes.shape[1]):
-            state.write(dynamics.observe(state, codes[:, t], unknown_B, prompt_BP, [generator]))
+            state.write(dynamics.observe(state, codes[:, t], unknown_B, prompt_BP, generators))
     for t in range(CALIBRATION_FRAMES):
-        action_B = torch.full((1,), (number + t) % dynamics.num_actions)
-        drawn, written = world.draw(state, action_B, prompt_BP, [generator])
+        drawn, written = world.draw(state, (number_B + t) % dynamics.num_actions, prompt_BP, generators)
         state.write(written)
         world.tokenizer.decode(world.latents(drawn))
 
 
 @contextmanager
-def _watched(root: nn.Module) -> Iterator[Ranges]:
-    """Note the range of every linear and convolution layer's input while the block runs.
+def _watched(root: nn.Module, batch: int, ranges: Ranges) -> Iterator[None]:
+    """Widen ``ranges`` to the input of every linear and convolution layer while the block runs, ``batch`` rollouts.
 
     Layers that see a single vector a frame (the condition) are left out: they wait for memory, not for arithmetic,
     and integer kernels of such a chain were wrong for small widths.
     """
-    ranges: Ranges = {}
 
     def note(name: str, inputs: tuple[Tensor, ...]) -> None:
-        if inputs[0].numel() == inputs[0].shape[-1]:
+        if inputs[0].numel() == batch * inputs[0].shape[-1]:
             return
         rows = inputs[0].movedim(1, -1) if isinstance(layers[name], nn.Conv2d) else inputs[0]
         low_C, high_C = rows.flatten(0, -2).aminmax(dim=0)
@@ -147,7 +159,7 @@ def _watched(root: nn.Module) -> Iterator[Ranges]:
         for name, layer in layers.items()
     ]
     try:
-        yield ranges
+        yield
     finally:
         for hook in hooks:
             hook.remove()
