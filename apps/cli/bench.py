@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +20,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("world", metavar="WORLD", nargs="?", help="name of a world, or its folder (base, else coinrun)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the numbers as JSON")
     parser.add_argument("--frames", type=int, default=120, metavar="N", help="frames to time on each backend (120)")
+    parser.add_argument("--busy", action="store_true", help="also time frames while another process keeps a core busy")
     add_engine_options(parser)
 
 
@@ -40,10 +43,12 @@ def run(args: argparse.Namespace) -> int:
     numbers: dict[str, Any] = {"first_frame_s": round(process_age_s(), 3), "load_s": round(load_s, 3)}
     meter = LoadMeter()
     numbers |= time_frames(session, args.frames)
+    if args.busy:
+        numbers |= time_beside_a_busy_process(session, args.frames, numbers["frame_ms_p50"])
     numbers |= measure_window(session)
     numbers |= {"rss_mb": rss_mb(), "threads": threads, "backend": backend, "other_load": meter.other_load()}
     for name, value in numbers.items():
-        print(f"{name:<22} {value}")
+        print(f"{name:<27} {value}")
     names = installed_candidates() if args.backend == "auto" else [EXACT, backend]
     rows = compare_backends(session.world, list(dict.fromkeys([*names, backend])), threads, args.frames)
     print_table(rows)
@@ -67,3 +72,19 @@ def time_frames(session: Session, num_frames: int) -> dict[str, float]:
         now = time.perf_counter()
         stats.add_frame(now - started, now)
     return stats.to_dict()
+
+
+def time_beside_a_busy_process(session: Session, num_frames: int, quiet_ms: float) -> dict[str, float]:
+    """Frame times while a second process computes without pause; ``quiet_ms`` is the median without it."""
+    code = "while True: pass"
+    busy = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.DEVNULL)
+    try:
+        times = time_frames(session, num_frames)
+    finally:
+        busy.kill()
+        busy.wait()
+    return {
+        "busy_frame_ms_p50": times["frame_ms_p50"],
+        "busy_frame_ms_p95": times["frame_ms_p95"],
+        "busy_p95_over_quiet_median": round(times["frame_ms_p95"] / quiet_ms, 3),
+    }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,9 @@ from apps.cli import bench_backends, bench_window
 from apps.cli.main import main
 from playground.core.registry import BACKENDS
 from playground.engine.backends.eager import EagerBackend
+from playground.training.presets import load_preset
 from playground.world.bundle import World
+from tests.bench import random_world
 from tests.tiny_world import make_tiny_world
 
 KEYS = {
@@ -29,7 +32,7 @@ def test_the_report_has_every_key(
     monkeypatch.setattr(bench_window, "FULL_SPEED_S", 0.5)
     monkeypatch.setattr(bench_window, "KEYS_S", 2.0)
     world, report = make_tiny_world(tmp_path / "tiny"), tmp_path / "bench.json"
-    options = ["--backend", "int8", "--threads", "1", "--frames", "10", "--json", str(report)]
+    options = ["--backend", "int8", "--threads", "1", "--frames", "10", "--busy", "--json", str(report)]
     assert main(["bench", str(world), *options]) == 0
     numbers = json.loads(report.read_text())
     assert set(numbers) >= KEYS
@@ -37,6 +40,8 @@ def test_the_report_has_every_key(
     assert numbers["threads"] == 1
     assert numbers["window_fps_median"] > 0
     assert numbers["key_to_frame_ms_p95"] > 0
+    ratio = numbers["busy_frame_ms_p95"] / numbers["frame_ms_p50"]
+    assert numbers["busy_p95_over_quiet_median"] == pytest.approx(ratio, abs=1e-3)
     for name in ("eager", "int8"):
         parts = sum(numbers[f"{name}_{part}_ms"] for part in ("dynamics", "decode", "rest"))
         assert parts > 0
@@ -82,3 +87,13 @@ def test_times_on_a_gpu_wait_for_it(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     timed._on_gpu = True
     timed.decode(latents)
     assert waited == [True]
+
+
+def test_a_random_world_of_any_size_plays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    preset = load_preset("base")
+    small = replace(preset.dynamics, model={**preset.dynamics.model, "width": 64, "depth": 2})
+    monkeypatch.setattr(random_world, "load_preset", lambda name: replace(preset, dynamics=small))
+    world = World.load(random_world.make_random_world(tmp_path / "small", frame_size=32))
+    assert (world.frame_size, world.dynamics.config.width, world.dynamics.config.prompt_dims) == (32, 64, 384)
+    with world.generate(backend="eager", threads=1) as session:
+        assert session.step(1).std() > 1
