@@ -273,9 +273,12 @@ def _dynamics(run: Run, recipe: StagePreset) -> Stage:
         "codebook_size": tokenizer.codebook_size or 0,
         "num_actions": num_actions,
     }
-    if "prompt_dims" in recipe.model and not tells_texts_apart(dataset):
-        recipe = replace(recipe, model={**recipe.model, "prompt_dims": 0})
-    outcomes_T2 = _outcomes(run, recipe, dataset, derived)
+    earlier = _earlier_config(run)
+    if "prompt_dims" in recipe.model and (not tells_texts_apart(dataset) or earlier.get("prompt_dims") == 0):
+        # Nor do first frames, drawn from a text, have to be better than the default.
+        kept = {name: value for name, value in recipe.model.items() if name != "first_frame_weight"}
+        recipe = replace(recipe, model={**kept, "prompt_dims": 0})
+    outcomes_T2 = _outcomes(recipe, dataset, derived, earlier)
     model: Any = build_model(run, "dynamics", recipe, derived)
     if outcomes_T2 is not None and run.init is None:
         model.outcome_head.set_end_share(end_share(outcomes_T2))
@@ -288,19 +291,22 @@ def _dynamics(run: Run, recipe: StagePreset) -> Stage:
     return DynamicsStage(model, tokenizer, dataset, codes, actions_T, prompts, recipe.batch, run.device, outcomes_T2)
 
 
-def _outcomes(run: Run, recipe: StagePreset, dataset: ClipDataset, derived: dict[str, Any]) -> np.ndarray | None:
-    """Rewards and ends to learn; sets ``derived["outcomes"]`` unless the preset or the type of model has none.
+def _earlier_config(run: Run) -> dict[str, Any]:
+    """Config of the dynamics that training goes on from, empty without one: parts of a model cannot come or go."""
+    folder = _init_folder(run, "dynamics") if run.init is not None else run.out / "dynamics" / "export"
+    known = (run.init is not None or run.resume) and (folder / "config.json").is_file()
+    return dict(read_json(folder / "config.json")) if known else {}
 
-    Weights that training starts from decide where there are any: a head cannot come or go.
-    """
+
+def _outcomes(
+    recipe: StagePreset, dataset: ClipDataset, derived: dict[str, Any], earlier: dict[str, Any]
+) -> np.ndarray | None:
+    """Rewards and ends to learn; sets ``derived["outcomes"]`` unless the preset or the type of model has none."""
     has_field = any(field.name == "outcomes" for field in fields(DYNAMICS.get(recipe.type).Config))
     if not has_field or recipe.model.get("outcomes") is False:
         return None
     found = find_outcomes(dataset)
-    derived["outcomes"] = found is not None
-    earlier = _init_folder(run, "dynamics") if run.init is not None else run.out / "dynamics" / "export"
-    if (run.init is not None or run.resume) and (earlier / "config.json").is_file():
-        derived["outcomes"] = bool(read_json(earlier / "config.json").get("outcomes", False))
+    derived["outcomes"] = bool(earlier.get("outcomes", False)) if earlier else found is not None
     return found if derived["outcomes"] else None
 
 

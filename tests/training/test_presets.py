@@ -14,6 +14,7 @@ def test_shipped_presets_load():
         preset = load_preset(name)
         shares = [preset.stage(s).budget_share for s in ("tokenizer", "latent-actions", "dynamics")]
         assert abs(sum(shares) - 1) < 1e-6
+        assert preset.dynamics.model["prompt_dims"] == 384
 
 
 def test_unknown_preset_names_the_known_ones():
