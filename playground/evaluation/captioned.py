@@ -49,7 +49,9 @@ class Event:
 
 def has_captions(dataset: Any) -> bool:
     """Whether frames with captions can be read from a dataset."""
-    return bool(getattr(dataset, "captions", None)) and hasattr(dataset, "caption_ids_T")
+    return bool(getattr(dataset, "captions", None)) and bool(
+        np.any(np.asarray(getattr(dataset, "caption_ids_T", -1)) >= 0)
+    )
 
 
 def captioned_frames(sources: Mapping[str, Any], count: int, size: int, seed: int) -> CaptionedFrames:

@@ -73,13 +73,7 @@ def evaluate_world(
     report_file.parent.mkdir(parents=True, exist_ok=True)
     bars = Bars(progress)
     run = Evaluation(world, sources, sample, max(0, length - HORIZON), seed, report_file.parent, bars, note)
-    whose = f"of {', '.join(short)} " if short else ""
-    if 0 < run.context < context:
-        run.note(
-            f"context: the episodes {whose}are short, so only {run.context} frames are shown before the generated ones"
-        )
-    if short and len(short) < len(sources):
-        run.note(f"{', '.join(short)}: their short episodes limit all sources; evaluate the others by themselves")
+    run.note_short(short, context)
     try:
         run.measure(suite)
     finally:
@@ -148,6 +142,16 @@ class Evaluation:
             self._survival()
         if getattr(self.world, "manifest", None) is not None:
             self._speed()
+
+    def note_short(self, short: Sequence[str], wanted: int) -> None:
+        """Say which sources have episodes too short for ``wanted`` context frames, and what that costs."""
+        names = ", ".join(short)
+        if 0 < self.context < wanted:
+            whose = f"of {names} " if short else ""
+            shown = f"only {self.context} frames are shown before the generated ones"
+            self.note(f"context: the episodes {whose}are short, so {shown}")
+        if 0 < len(short) < len(self.sources):
+            self.note(f"{names}: short episodes limit all sources; evaluate the others by themselves")
 
     def note(self, line: str) -> None:
         """Keep a line about something that is not measured."""

@@ -142,7 +142,9 @@ def test_a_source_of_short_episodes_is_named(tmp_path: Path) -> None:
     numbers = evaluate_world(FakeWorld(), data, tmp_path / "out", frames=64, progress=False, note=notes.append)
     assert numbers["context_frames"] == 1
     assert any(note.startswith("context: the episodes of brief are short") for note in notes)
-    assert any(note.startswith("brief: ") and "evaluate the others by themselves" in note for note in notes)
+    assert any(
+        note.startswith("brief: short episodes") and "evaluate the others by themselves" in note for note in notes
+    )
 
 
 def test_a_number_that_json_cannot_say_is_named(tmp_path: Path) -> None:
