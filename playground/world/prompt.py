@@ -129,11 +129,13 @@ class Prompt:
         """Ask for a start in words.
 
         Raises:
-            PlaygroundError: the world was trained without texts; the message says what it takes instead.
+            PlaygroundError: the world was trained without texts, or the text is empty or too long.
         """
         require_text(world)
-        size = world.frame_size
-        return cls(np.zeros((0, size, size, 3), np.uint8), check_text(text))
+        cleaned, size = check_text(text), world.frame_size
+        if not cleaned:
+            raise PlaygroundError(f"the text prompt is empty; say what to see, or {describe_prompts(world)}")
+        return cls(np.zeros((0, size, size, 3), np.uint8), cleaned)
 
     @classmethod
     def of(cls, world: World, prompt: Any = None) -> Prompt:
@@ -260,6 +262,8 @@ def describe_prompts(world: World) -> str:
 def _means_file(text: str) -> bool:
     """Whether a string is rather a path than a sentence: it exists, or ends like a picture."""
     try:
+        if not text.strip():
+            return False  # an empty path is the working folder
         return Path(text).expanduser().exists() or _PICTURE_NAME.search(text) is not None
     except (OSError, ValueError, RuntimeError):
         return False

@@ -12,11 +12,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.numpy import load_file as load_numpy
+from safetensors.numpy import save_file as save_numpy
 from safetensors.torch import load_file, save_file
 
 from playground.core.errors import PlaygroundError
+from playground.world.actions import Action, ActionBook
 from playground.world.bundle import World, save_world
-from playground.world.prompt import Prompt
+from playground.world.manifest import PromptFacts
+from playground.world.prompt import Prompt, opening
+from playground.world.sources import Source, book_of, fps_of, measure_look
 from tests.tiny_world import make_tiny_world, tiny_actions, tiny_prompts
 from weights import manifest
 from weights.locate import resolve
@@ -78,6 +83,11 @@ def sign(folder: Path) -> None:
     for part, names in data["components"].items():
         for name in names:
             names[name] = hashlib.sha256((folder / part / name).read_bytes()).hexdigest()
+    for name, facts in data.get("sources", {}).items():
+        if facts["actions"]:
+            facts["actions"] = hashlib.sha256((folder / f"actions-{name}.json").read_bytes()).hexdigest()
+    if data.get("source_looks"):
+        data["source_looks"] = hashlib.sha256((folder / "sources.safetensors").read_bytes()).hexdigest()
     data["actions"] = hashlib.sha256((folder / "actions.json").read_bytes()).hexdigest()
     path.write_text(json.dumps(data))
 
@@ -133,9 +143,82 @@ BROKEN: dict[str, tuple[Callable[[Path], object], bool, str]] = {
 }
 
 
+@pytest.fixture(scope="module")
+def told(bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A bundle of two sources, one of them with everything that can be known of a source."""
+    world, rng = World.load(bundle), np.random.default_rng(0)
+    look = measure_look(rng.normal(size=(64, 8)).astype(np.float32), rng.uniform(1, 9, 64).astype(np.float32))
+    sky = ActionBook([Action(2, "hover", noop=True), Action(3, "climb", ("up",))])
+    return save_world(
+        tmp_path_factory.mktemp("worlds") / "told", name="told", fps=15, tokenizer=world.tokenizer,
+        dynamics=world.dynamics, actions=world.actions, prompts=tiny_prompts(),
+        sources={"caves": Source(), "sky": Source(sky, 20.0, look)},
+        prompt_facts={"dots": PromptFacts("caves"), "long": PromptFacts("sky", "clouds")},
+    )  # fmt: skip
+
+
+def test_sources_come_back_as_they_were_saved(told: Path) -> None:
+    world = World.load(told)
+    sky = world.sources["sky"]
+    assert list(world.sources) == ["caves", "sky"]
+    assert [entry.name for entry in book_of(world, "sky")] == ["hover", "climb"]
+    assert book_of(world, "caves") is book_of(world, "") is world.actions
+    assert (fps_of(world, "sky"), fps_of(world, "caves")) == (20.0, 15.0)
+    assert sky.look is not None
+    assert sky.look.distances[2] == 1.0
+    assert Prompt.of(world, "sky").source == "sky"
+    assert Prompt.of(world, 1).source == ""
+    assert Prompt.of(world, "long").text == "", "a world without texts is not told the caption"
+
+
+def test_bundles_of_one_source_have_no_new_fields(bundle: Path, repository: Path, tmp_path: Path) -> None:
+    shipped = repository / "weights" / "coinrun"
+    for folder in (bundle, shipped):
+        assert not {"sources", "source_looks", "prompt_facts"} & set(json.loads((folder / "world.json").read_text()))
+        world = World.load(folder)
+        assert world.sources == {}
+        white = opening(world, np.full((8, 8, 3), 255, np.uint8))
+        assert (white.source, white.distance, white.warning) == ("", None, "")
+
+
+def cut_looks(folder: Path) -> None:
+    path = folder / "sources.safetensors"
+    path.write_bytes(path.read_bytes()[:-40])
+
+
+def change_looks(folder: Path, name: str, value: np.ndarray | None) -> None:
+    tensors = load_numpy(folder / "sources.safetensors")
+    tensors = {key: tensor for key, tensor in tensors.items() if key != name}
+    save_numpy(tensors if value is None else tensors | {name: value}, folder / "sources.safetensors")
+
+
+BROKEN_SOURCES: dict[str, tuple[Callable[[Path], object], bool, str]] = {
+    "looks changed": (cut_looks, False, "sources.safetensors is damaged or was changed"),
+    "looks cut": (cut_looks, True, "sources.safetensors is damaged or cut short"),
+    "unknown": (lambda f: change_looks(f, "sea/mean", np.zeros(8, np.float32)), True, "unknown tensor 'sea/mean'"),
+    "shape": (lambda f: change_looks(f, "sky/mean", np.zeros(9, np.float32)), True, r"'sky/mean' is float32 \(9,\)"),
+    "infinite": (lambda f: change_looks(f, "sky/mean", np.full(8, np.inf, np.float32)), True, "expected finite"),
+    "half": (lambda f: change_looks(f, "sky/whiten", None), True, "look of source 'sky' is not complete"),
+    "book": (lambda f: (f / "actions-sky.json").write_text('{"actions": []}'), True, "actions-sky.json: 0 actions"),
+    "book gone": (lambda f: (f / "actions-sky.json").unlink(), False, "actions-sky.json is missing"),
+    "source name": (lambda f: change(f / "world.json", sources={"../x": {}}), False, "'sources' has the name"),
+    "source field": (lambda f: change(f / "world.json", sources={"sky": {"fsp": 1}}), False, "unknown field 'fsp'"),
+    "prompt": (
+        lambda f: change(f / "world.json", prompt_facts={"x.png": {}}),
+        False,
+        "'prompt_facts' tells of 'x.png'",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", BROKEN_SOURCES)
+def test_broken_sources_are_one_clear_line(case: str, told: Path, tmp_path: Path) -> None:
+    test_a_broken_bundle_is_one_clear_line(case, told, tmp_path)
+
+
 @pytest.mark.parametrize("case", BROKEN)
 def test_a_broken_bundle_is_one_clear_line(case: str, bundle: Path, tmp_path: Path) -> None:
-    damage, signed, message = BROKEN[case]
+    damage, signed, message = (BROKEN | BROKEN_SOURCES)[case]
     folder = tmp_path / "broken"
     shutil.copytree(bundle, folder)
     damage(folder)

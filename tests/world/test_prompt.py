@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from playground.core.errors import PlaygroundError
 from playground.world.bundle import World
@@ -63,6 +63,24 @@ def test_deep_grey_and_transparency_keep_their_look() -> None:
     assert Prompt.from_image(deep, 64).frames_THWC[0, 0, 0].tolist() == [128, 128, 128]
     clear = Image.new("RGBA", (64, 64), (0, 0, 0, 0))
     assert Prompt.from_image(clear, 64).frames_THWC.min() == 255
+
+
+@pytest.mark.parametrize("side", [64, 128])
+def test_thin_lines_of_a_sketch_survive_the_scaling(side: int) -> None:
+    """A pen line of a large sheet gets thin and grey, but stays: scaling must not step over it."""
+    sheet = Image.new("L", (1600, 1200), 255)
+    pen = ImageDraw.Draw(sheet)
+    lines = {"upright": (500, 100, 500, 1100), "level": (300, 703, 1300, 703), "slanted": (350, 150, 1250, 550)}
+    for line in lines.values():
+        pen.line(line, fill=0, width=4)
+    small = Prompt.from_image(sheet, side).frames_THWC[0, :, :, 0]
+    scale = side / 1200
+    for name, (x1, y1, x2, y2) in lines.items():
+        for share in np.linspace(0.05, 0.95, 19):
+            x, y = ((x1 + share * (x2 - x1) - 200) * scale, (y1 + share * (y2 - y1)) * scale)
+            around = small[max(int(y) - 1, 0) : int(y) + 2, max(int(x) - 1, 0) : int(x) + 2]
+            assert around.min() < 225, f"the {name} line is gone at {share:.2f}"
+    assert (small > 250).mean() > 0.8
 
 
 def test_pictures_on_disk(tmp_path: Path, rng: np.random.Generator) -> None:
@@ -149,6 +167,29 @@ def test_texts_draw_the_first_frame(text_world: World) -> None:
     assert (lava != prompt_frames(text_world, "a lava canyon at dusk", seed=1)).any()
     with pytest.raises(PlaygroundError, match="characters"):
         prompt_frames(text_world, "word " * 1000)
+
+
+def test_empty_texts_and_missing_encoders_are_one_line(text_world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    for empty in ("", "  "):
+        with pytest.raises(PlaygroundError, match=r"the text prompt is empty; .*3 prompts"):
+            text_world.generate(empty, backend="eager")
+
+    def missing(name: str) -> Any:
+        raise PlaygroundError("needs packages; install them with: pip install 'playground-worlds[text]'")
+
+    monkeypatch.setattr(text_world, "_encoder", None)
+    monkeypatch.setattr("playground.core.registry.TEXT_ENCODERS.get", missing)
+    with pytest.raises(PlaygroundError, match=r"playground-worlds\[text\]"):
+        text_world.generate("a lava canyon at dusk", backend="eager")
+    with text_world.generate(0, backend="eager") as session:
+        with pytest.raises(PlaygroundError, match=r"playground-worlds\[text\]"):
+            session.prompt("snow begins to fall")
+        session.step()
+
+
+def test_shipped_prompts_are_found_by_name(world: World) -> None:
+    assert len(prompt_frames(world, "stripes")) == 2
+    assert Prompt.of(world, world.prompts[2]).source == ""
 
 
 def test_a_text_stays_after_the_first_frame(text_world: World) -> None:
