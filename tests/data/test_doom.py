@@ -120,8 +120,8 @@ def test_only_what_the_picture_shows_is_named() -> None:
         state = player._game._game.get_state()
         if state is None:
             continue
-        # The stored picture is columns 32 to 287 of 320.
-        shown = [label for label in state.labels if label.x + label.width > 38 and label.x < 282]
+        # The stored picture is columns 32 to 223 of 256.
+        shown = [label for label in state.labels if label.x + label.width > 38 and label.x < 218]
         beside += len(state.labels) - len(shown)
         named = {label.object_id for label in player._game.view()[2]}
         assert named == {label.object_id for label in shown}

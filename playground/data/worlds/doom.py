@@ -25,7 +25,7 @@ from playground.data.worlds.doom_captions import (
     doom_paraphrases,
     split_maps,
 )
-from playground.data.worlds.doom_game import SIDE, TICS, DoomGame
+from playground.data.worlds.doom_game import MARGIN, TICS, DoomGame
 from playground.data.worlds.doom_walker import NAMES, Walker
 
 SIZES = (64, 128, 256)
@@ -34,7 +34,7 @@ SPLIT_SEEDS = {"train": (0, 1_000_000), "val": (1_000_000, 1_100_000), "test": (
 EPISODE_FRAMES = (250, 501)
 # The maps are dark: frames are brightened with this exponent.
 GAMMA = 0.68
-BRIGHTER = (255 * (np.arange(256) / 255) ** GAMMA + 0.5).astype(np.uint8)
+BRIGHTER = [int(255 * (level / 255) ** GAMMA + 0.5) for level in range(256)] * 3
 # So many places may end their episode before its first frame.
 STARTS = 20
 # A walker that came no farther than STUCK_UNITS in STUCK_FRAMES is caught somewhere: the episode is cut.
@@ -54,7 +54,7 @@ class DoomCollector:
             one map, so there the splits differ in their seeds only.
     """
 
-    version = 1
+    version = 2
     fps = 35 / TICS
     streams_per_rollout = 2
     licence = "ViZDoom (MIT, engine GPL-2.0) with pictures of Freedoom: BSD-3-Clause, contributors of Freedoom"
@@ -124,7 +124,7 @@ class _Player:
         self, rng: np.random.Generator, wad: str, scenario: str | None, maps: list[str], seeds: list[int], size: int
     ) -> None:
         self._rng, self._maps, self._seeds, self._size = rng, maps, seeds, size
-        self._game = DoomGame(wad, scenario, int(rng.integers(*seeds)))
+        self._game = DoomGame(wad, scenario, int(rng.integers(*seeds)), size)
         self._walker = Walker(rng)
         self._ended = True
 
@@ -136,7 +136,8 @@ class _Player:
         if self._ended:
             self._start()
         picture, depth, labels = self._game.view()
-        frame = BRIGHTER[np.asarray(Image.fromarray(picture).reduce(SIDE // self._size))]
+        small = Image.fromarray(picture).resize((self._size, self._size), Image.Resampling.BOX)
+        frame = np.asarray(small.point(BRIGHTER))
         caption = self._caption(frame, labels)
         action = NAMES.index(self._choose(depth, labels))
         reward, terminated = self._game.act(action)
@@ -169,11 +170,15 @@ class _Player:
     def _choose(self, depth_HW: np.ndarray, labels: list[Any]) -> str:
         enemies = [label for label in labels if label.object_category == "Monster"]
         target = max(enemies, key=lambda label: label.height, default=None)
-        place = None if target is None else (target.x + target.width / 2 - 160) / 128
+        place = None if target is None else (target.x + target.width / 2 - MARGIN) / (self._game.side / 2) - 1
         return self._walker.explore(depth_HW, place)
 
+    def _kinds(self, labels: list[Any]) -> list[tuple[str, str, int]]:
+        scale = 256 / self._game.side
+        return [(label.object_name, label.object_category, int(label.height * scale)) for label in labels]
+
     def _caption(self, frame_HWC: np.ndarray, labels: list[Any]) -> int:
-        return caption_id(self._map, float(frame_HWC.mean()), _kinds(labels))
+        return caption_id(self._map, float(frame_HWC[::4, ::4].mean()), self._kinds(labels))
 
 
 class _CoverPlayer(_Player):
@@ -189,8 +194,4 @@ class _CoverPlayer(_Player):
         return self._walker.dodge()
 
     def _caption(self, frame_HWC: np.ndarray, labels: list[Any]) -> int:
-        return cover_caption_id(_kinds(labels))
-
-
-def _kinds(labels: list[Any]) -> list[tuple[str, str, int]]:
-    return [(label.object_name, label.object_category, int(label.height)) for label in labels]
+        return cover_caption_id(self._kinds(labels))

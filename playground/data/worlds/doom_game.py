@@ -10,10 +10,13 @@ from typing import Any
 import numpy as np
 
 from playground.core.errors import PlaygroundError
-from playground.data.worlds.doom_walker import ACTIONS, BUTTONS, NAMES
+from playground.data.worlds.doom_walker import ACTIONS, BUTTONS, NAMES, ahead
 
 TICS = 2
-SIDE, MARGIN = 256, 32
+# Columns to the left and right of the square that is kept.
+MARGIN = 32
+# Mean depth of the middle of the view from which a line is free.
+FREE = 16
 # Tics before the first frame: the weapon is raised and the view has come to rest.
 START_TIC, SETTLE_TICS = 14, 4
 TURNS = 12
@@ -22,15 +25,20 @@ IN_VIEW = 6
 
 
 class DoomGame:
-    """Plays one game file of Freedoom, map after map; every picture is the middle square of 320 x 256 pixels."""
+    """Plays one game file of Freedoom, map after map; every picture is the middle square of what the game draws.
 
-    def __init__(self, wad: str, scenario: str | None, seed: int) -> None:
+    Attributes:
+        side: side of that square in pixels, 192 of 256 x 192 or 256 of 320 x 256.
+    """
+
+    def __init__(self, wad: str, scenario: str | None, seed: int, size: int) -> None:
         """Start the game.
 
         Args:
             wad: game file of the package, for example ``"freedoom2.wad"``.
             scenario: scenario file of the package whose map takes the place of the game's first one.
             seed: seed of the game's random numbers.
+            size: side of the frames that are made of the pictures.
 
         Raises:
             PlaygroundError: ViZDoom is not installed or does not start.
@@ -42,6 +50,7 @@ class DoomGame:
                 f"collecting from doom needs the package vizdoom ({error}); install it with: pip install vizdoom"
             ) from error
         self._vizdoom, self._stack = vizdoom, contextlib.ExitStack()
+        self.side = 192 if size <= 128 else 256
         folder = self._stack.enter_context(tempfile.TemporaryDirectory(prefix="playground-doom-"))
         self._game = self._configure(wad, scenario, Path(folder))
         self._game.set_seed(seed)
@@ -87,10 +96,12 @@ class DoomGame:
         return not game.is_episode_finished()
 
     def view(self) -> tuple[np.ndarray, np.ndarray, list[Any]]:
-        """Picture uint8 (256, 256, 3), depth uint8 (256, 256) and labels of what is in it; their x has 320 columns."""
+        """Picture uint8 (side, side, 3), depth uint8 (side, side) and labels of what is in it; their x starts MARGIN
+        columns farther left.
+        """
         state = self._game.get_state()
-        inside = slice(MARGIN, MARGIN + SIDE)
-        low, high = MARGIN + IN_VIEW, MARGIN + SIDE - IN_VIEW
+        inside = slice(MARGIN, MARGIN + self.side)
+        low, high = MARGIN + IN_VIEW, MARGIN + self.side - IN_VIEW
         labels = [label for label in state.labels if label.x + label.width > low and label.x < high]
         return state.screen_buffer[:, inside], state.depth_buffer[:, inside], labels
 
@@ -114,7 +125,7 @@ class DoomGame:
         for _ in range(TURNS):
             if self._game.is_episode_finished():
                 return
-            if self._game.get_state().depth_buffer[96:160, 128:192].mean() > 16:
+            if ahead(self._game.get_state().depth_buffer[:, MARGIN : MARGIN + self.side]) > FREE:
                 return
             self._game.make_action(left, 14)
 
@@ -131,7 +142,8 @@ class DoomGame:
         game.set_sound_enabled(False)
         # Messages in the middle of the screen, such as those of secrets, are not switched off with the others.
         game.add_game_args("-nosound +sv_infiniteammo 1 +con_midtime 0 +cl_showsecretmessage 0")
-        game.set_screen_resolution(vizdoom.ScreenResolution.RES_320X256)
+        resolution = vizdoom.ScreenResolution
+        game.set_screen_resolution(resolution.RES_256X192 if self.side == 192 else resolution.RES_320X256)
         game.set_screen_format(vizdoom.ScreenFormat.RGB24)
         for shown in ("hud", "crosshair", "messages", "screen_flashes"):
             getattr(game, f"set_render_{shown}")(False)
