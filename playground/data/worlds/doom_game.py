@@ -96,8 +96,9 @@ class DoomGame:
         return not game.is_episode_finished()
 
     def view(self) -> tuple[np.ndarray, np.ndarray, list[Any]]:
-        """Picture uint8 (side, side, 3), depth uint8 (side, side) and labels of what is in it; their x starts MARGIN
-        columns farther left.
+        """Picture uint8 (side, side, 3), depth uint8 (side, side) and labels of what is in it.
+
+        The x of a label counts from MARGIN columns left of the picture.
         """
         state = self._game.get_state()
         inside = slice(MARGIN, MARGIN + self.side)
