@@ -59,7 +59,7 @@ class SplitPass(WholePass):
 
     def example(self, rows: int) -> list[Tensor]:
         """Inputs of ``module`` for worlds that have seen nothing."""
-        whole = step_inputs(self.world, rows)
+        whole: list[Any] = step_inputs(self.world, rows)
         if not self.world.prompt_dims:
             whole.insert(_CONDITION.stop - 1, None)
         with torch.no_grad():
