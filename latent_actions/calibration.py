@@ -93,16 +93,7 @@ def calibrate(
     known = labels >= 0
     labels, codes = labels[known], codes[known]
     usual = np.bincount(codes, minlength=num_codes) / max(1, len(codes))
-    lift = np.full((len(action_names), num_codes), -1.0)
-    for label, name in enumerate(action_names):
-        # Where too few frames of a label are known, those of the actions that contain it help: gas-left for left.
-        related = [index for index, other in enumerate(action_names) if name in other.split("-")]
-        for mine in (codes[labels == label], codes[np.isin(labels, related)]):
-            found = np.bincount(mine, minlength=num_codes) / max(1, len(mine)) - usual
-            clear = found > CLEAR * np.sqrt(usual * (1 - usual) / max(1, len(mine)))
-            if len(mine) >= 3 and clear.any():
-                lift[label] = np.where(clear, found, -1.0)
-                break
+    lift = _clear_lift(labels, codes, action_names, usual)
     if motion is not None:
         noop = int(np.argmin(_strength(motion) + 1e3 * (usual == 0)))
     elif "noop" in action_names and lift[action_names.index("noop")].max() > -1:
@@ -156,6 +147,21 @@ def calibrate_from_motion(motion: np.ndarray, counts: np.ndarray) -> list[dict[s
         name = "noop" if code == noop else named.get(code, f"action {code + 1}")
         entries.append({"code": code, "name": name, "keys": keys_of(name), "noop": code == noop})
     return entries
+
+
+def _clear_lift(labels: np.ndarray, codes: np.ndarray, action_names: list[str], usual: np.ndarray) -> np.ndarray:
+    """How much more common than ``usual`` (A,) each code is under each label, (labels, A); -1 where it may be chance."""
+    lift = np.full((len(action_names), len(usual)), -1.0)
+    for label, name in enumerate(action_names):
+        # Where too few frames of a label are known, those of the actions that contain it help: gas-left for left.
+        related = [index for index, other in enumerate(action_names) if name in other.split("-")]
+        for mine in (codes[labels == label], codes[np.isin(labels, related)]):
+            found = np.bincount(mine, minlength=len(usual)) / max(1, len(mine)) - usual
+            clear = found > CLEAR * np.sqrt(usual * (1 - usual) / max(1, len(mine)))
+            if len(mine) >= 3 and clear.any():
+                lift[label] = np.where(clear, found, -1.0)
+                break
+    return lift
 
 
 def _name_by_motion(motion: np.ndarray, names: list[str], taken: set[int], least: float) -> dict[int, str]:
