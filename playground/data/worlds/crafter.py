@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from playground.core.errors import PlaygroundError, suggest
+from playground.core.errors import PlaygroundError
 from playground.core.registry import COLLECTORS
-from playground.data.worlds import StepBatch
+from playground.data.worlds import StepBatch, check_world
 from playground.data.worlds.crafter_captions import caption_id, crafter_captions, crafter_paraphrases
 from playground.data.worlds.crafter_view import VIEW, CrafterView, visible_materials, visible_objects
 
@@ -64,13 +64,7 @@ class CrafterCollector:
         Raises:
             PlaygroundError: a size that is not drawn, an unknown split, any option.
         """
-        if size not in SIZES:
-            raise PlaygroundError(f"crafter frames of {size} px are not available; use --size 64, 128 or 256")
-        if split not in SPLIT_WORLDS:
-            known = ", ".join(SPLIT_WORLDS)
-            raise PlaygroundError(f"crafter has no split {split!r}.{suggest(split, SPLIT_WORLDS)} Known: {known}.")
-        if options:
-            raise PlaygroundError(f"crafter has no option {next(iter(options))!r}; it takes none")
+        check_world("crafter", size, split, options, sizes=SIZES, splits=SPLIT_WORLDS)
         self._size = size
         self.options: dict[str, Any] = {}
         self.seed_range = list(SPLIT_WORLDS[split])

@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from playground.core.errors import PlaygroundError, suggest
+from playground.core.errors import PlaygroundError
 from playground.core.registry import COLLECTORS
-from playground.data.worlds import StepBatch
+from playground.data.worlds import StepBatch, check_world
 from playground.data.worlds.racing_captions import COLOURS, JITTER, colour_pairs, racing_captions, racing_paraphrases
 from playground.data.worlds.racing_driver import ACTIONS, CONTROLS, Driver
 
@@ -38,7 +38,7 @@ class RacingCollector:
     field (reward -100), and is cut (truncated) after 300 to 500 frames or when the car is lost.
     """
 
-    version = 1
+    version = 2
     fps = 50 / REPEAT
     streams_per_rollout = 1
     licence = "CarRacing of Gymnasium: MIT (Farama Foundation, OpenAI); drawn by this project's own code, no assets"
@@ -49,13 +49,7 @@ class RacingCollector:
         Raises:
             PlaygroundError: a size that is not drawn, an unknown split, any option.
         """
-        if size not in SIZES:
-            raise PlaygroundError(f"racing frames of {size} px are not available; use --size 64, 128 or 256")
-        if split not in SPLIT_TRACKS:
-            known = ", ".join(SPLIT_TRACKS)
-            raise PlaygroundError(f"racing has no split {split!r}.{suggest(split, SPLIT_TRACKS)} Known: {known}.")
-        if options:
-            raise PlaygroundError(f"racing has no option {next(iter(options))!r}; it takes none")
+        check_world("racing", size, split, options, sizes=SIZES, splits=SPLIT_TRACKS)
         self._size = size
         self.options: dict[str, Any] = {}
         self.seed_range = list(SPLIT_TRACKS[split])
