@@ -51,8 +51,8 @@ class Prompt:
         frames_THWC: uint8 (T, H, W, 3), oldest first; T is 0 for a text without a picture.
         text: what was asked for in words; empty for none.
         source: the source of the training data that it belongs to; empty where the world does not tell.
-        distance: how far its picture is from frames of that source, 1.0 being as far as the 95th percentile of real
-            frames; None for what was not measured: shipped prompts, texts, and worlds without measurements.
+        distance: how far its picture is from frames that the world knows, 1.0 being as far as the 95th percentile of
+            real frames; None for what was not measured: shipped prompts, texts, and worlds without measurements.
     """
 
     frames_THWC: np.ndarray

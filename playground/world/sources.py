@@ -54,6 +54,15 @@ class Look:
         latent_T = np.linalg.norm((features_TF - self.mean_F) @ self.whiten_FF, axis=1)
         return np.maximum(latent_T, error_T / self.error)
 
+    def log_density(self, features_TF: np.ndarray) -> np.ndarray:
+        """Logarithm of a normal density with this mean and covariance, up to a constant that all looks share: (T,).
+
+        Tells which of several sources a frame belongs to, where distances would favour the one that varies most.
+        """
+        latent_T = np.linalg.norm((features_TF - self.mean_F) @ self.whiten_FF, axis=1)
+        volume = float(np.linalg.slogdet(self.whiten_FF.astype(np.float64))[1])
+        return volume - 0.5 * len(self.mean_F) * latent_T**2
+
 
 @dataclass(frozen=True)
 class Source:
@@ -129,18 +138,18 @@ def measure_look(features_TF: np.ndarray, error_T: np.ndarray) -> Look:
 
 
 def nearest_picture(world: Any, frame_HWC: np.ndarray) -> tuple[str, float | None]:
-    """The source that a picture (uint8, as large as the world's frames) is nearest to, and its distance.
+    """The source that a picture (uint8, as large as the world's frames) most likely belongs to, and its distance.
 
     Returns:
-        Name and distance (see :meth:`Look.distance`); ``("", None)`` where the world has measured no source.
+        Name, and the least distance to any source (see :meth:`Look.distance`), so that a picture is only called
+        foreign when it is foreign to all; ``("", None)`` where the world has measured no source.
     """
     looks = {name: source.look for name, source in world.sources.items() if source.look is not None}
     if not looks:
         return "", None
     features, error = picture_features(world.tokenizer, frame_HWC[None])
-    distances = {name: float(look.distance(features, error)[0]) for name, look in looks.items()}
-    nearest = min(distances, key=lambda name: distances[name])
-    return nearest, distances[nearest]
+    nearest = max(looks, key=lambda name: float(looks[name].log_density(features)[0]))
+    return nearest, min(float(look.distance(features, error)[0]) for look in looks.values())
 
 
 def nearest_text(world: Any, text: str) -> str:
