@@ -74,13 +74,14 @@ def doom_paraphrases() -> list[list[str]]:
 
 
 def place_of(name: str) -> int:
-    """Index into ``PLACES`` of a map, after the episodes of Freedoom."""
+    """Index into ``PLACES`` of a map, after its episode and a look at three places of each map."""
     if name == MAZE:
         return 0
     if name.startswith("e"):
-        return {"1": 1, "2": 1, "3": 3, "4": 2}[name[1]]
+        return 3 if name[1] == "3" else 1
     number = int(name[3:])
-    return 1 if number <= 11 else 2 if number <= 20 else 3
+    # Map 22 has panels and screens like the first ones.
+    return 1 if number <= 11 or number == 22 else 2 if number <= 20 else 3
 
 
 def caption_id(name: str, brightness: float, kinds: list[tuple[str, str, int]]) -> int:
