@@ -28,8 +28,8 @@ def scenes(tmp_path_factory: pytest.TempPathFactory) -> ClipDataset:
 @pytest.fixture(autouse=True)
 def _small(monkeypatch: pytest.MonkeyPatch) -> None:
     """A judge of plain colours is trained in a moment."""
-    monkeypatch.setattr(caption_judge, "STEPS", 50)
-    monkeypatch.setattr(text_probes, "_JUDGE_FRAMES", 300)
+    monkeypatch.setattr(caption_judge, "STEPS", 80)
+    monkeypatch.setattr(text_probes, "_JUDGE_FRAMES", 400)
     monkeypatch.setattr(text_probes, "_EVENTS", 8)
 
 
