@@ -150,7 +150,7 @@ def calibrate_from_motion(motion: np.ndarray, counts: np.ndarray) -> list[dict[s
 
 
 def _clear_lift(labels: np.ndarray, codes: np.ndarray, action_names: list[str], usual: np.ndarray) -> np.ndarray:
-    """How much more common than ``usual`` (A,) each code is under each label, (labels, A); -1 where it may be chance."""
+    """How much more common than ``usual`` (A,) each code is under each label (labels, A); -1 where it may be chance."""
     lift = np.full((len(action_names), len(usual)), -1.0)
     for label, name in enumerate(action_names):
         # Where too few frames of a label are known, those of the actions that contain it help: gas-left for left.
