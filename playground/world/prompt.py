@@ -37,7 +37,7 @@ MAX_FRAMES = 64
 """Most frames that are read from an animated picture or taken from an array (its last ones)."""
 
 FAR = 2.0
-"""Pictures at this distance or beyond are warned of. Frames of the world's own test levels stay below 1.5."""
+"""Pictures at this distance or beyond are warned of. Frames of test levels stayed below 1.3 and 1.9 in two worlds."""
 
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP")
 _PICTURE_NAME = re.compile(r"\.(png|apng|jpe?g|webp|gif|bmp|tiff?|npy)(#\d+)?$", re.IGNORECASE)
