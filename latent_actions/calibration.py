@@ -108,6 +108,7 @@ def calibrate(
             moving = np.where(_across(motion, usual, name), -1.0, moving)
         if moving.max() > 0 and name != "noop":
             best[label] = int(moving.argmax())
+    best |= _chords_of_parts(labels, codes, action_names, best)
     named: dict[int, str] = {}
     if motion is not None:  # a direction that no label stands for, such as falling, may still have a code of its own
         taken = {noop, *best.values(), *np.flatnonzero(usual == 0).tolist()}
@@ -162,6 +163,19 @@ def _clear_lift(labels: np.ndarray, codes: np.ndarray, action_names: list[str], 
                 lift[label] = np.where(clear, found, -1.0)
                 break
     return lift
+
+
+def _chords_of_parts(
+    labels: np.ndarray, codes: np.ndarray, action_names: list[str], best: dict[int, int]
+) -> dict[int, int]:
+    """For labels such as gas-left that no code stands for: the code of the part that they show most often."""
+    found = {}
+    for label, name in enumerate(action_names):
+        parts = [best[index] for index, other in enumerate(action_names) if index in best and other in name.split("-")]
+        if label not in best and parts:
+            mine = codes[labels == label]
+            found[label] = max(parts, key=lambda code: int((mine == code).sum()))
+    return found
 
 
 def _name_by_motion(motion: np.ndarray, names: list[str], taken: set[int], least: float) -> dict[int, str]:

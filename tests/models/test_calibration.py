@@ -114,6 +114,15 @@ def test_a_rare_label_is_helped_by_the_actions_that_contain_it(rng: np.random.Ge
     assert {"right", "right+up"} <= set(found[1]["keys"])
 
 
+def test_a_chord_without_a_code_of_its_own_does_what_one_of_its_keys_does(rng: np.random.Generator) -> None:
+    names = ["noop", "left", "up", "left-up"]
+    labels = np.repeat([0, 1, 2, 3], [60, 60, 60, 3])
+    codes = np.concatenate((labels[:180], [1, 1, 0]))
+    found = calibrate(labels, codes, names, 4)
+    assert {"left", "a", "left+up"} <= set(found[1]["keys"])
+    assert "left+up" not in found[2]["keys"]
+
+
 def test_labels_that_share_a_code_share_its_keys(rng: np.random.Generator) -> None:
     labels, codes = _play(rng, 600, {}, noise=0.0)
     codes[labels == NAMES.index("down")] = CODE_OF["right"]
