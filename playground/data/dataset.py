@@ -222,7 +222,8 @@ class ClipDataset:
     def motion(self) -> np.ndarray:
         """Mean absolute difference of each frame to the one before it (float32, T; 0..255, 0 at episode starts).
 
-        Looks at every n-th row and column. Computed once per shard and kept beside it; a folder that cannot be written is no error.
+        Looks at every n-th row and column. Computed once per shard and kept beside it; a folder that cannot be
+        written is no error.
         """
         motion_T = np.concatenate([_shard_motion(shard) for shard in self._shards])
         return np.where(self.first_T, np.float32(0), motion_T)
