@@ -37,7 +37,7 @@ class FlyoverCollector:
     in about two of three the time of day or the weather changes on the way. There are no options and no rewards.
     """
 
-    version = 1
+    version = 2
     fps = 15.0
     streams_per_rollout = 1
     licence = "flyover: drawn by this project's own code, Apache-2.0; no assets of others"

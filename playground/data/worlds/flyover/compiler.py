@@ -42,25 +42,40 @@ def code_folder() -> str | None:
     return None
 
 
-def _compiled(**flags: Any) -> Callable[[Callable[..., Any]], Any]:
-    """A decorator like ``numba.njit`` whose cache is ``code_folder()``."""
+def _compiled(apart: bool = False, **flags: Any) -> Callable[[Callable[..., Any]], Any]:
+    """A decorator like ``numba.njit`` whose cache is ``code_folder()``.
+
+    Args:
+        apart: promise that no array which a call writes overlaps another one that it is given. Numba has the flag but
+            no argument for it. Without it LLVM makes SIMD code of hardly any loop that looks things up in a map: it
+            cannot rule out that writing one result changes the map.
+        flags: arguments of ``numba.njit``.
+    """
 
     def decorate(function: Callable[..., Any]) -> Any:
         folder, before = code_folder(), config.CACHE_DIR
         # Numba asks for the folder once, while it wraps the function, and knows no other way to be told.
         config.CACHE_DIR = folder or before
         try:
-            return njit(cache=folder is not None, error_model="numpy", **flags)(function)
+            dispatcher = njit(cache=folder is not None, error_model="numpy", **flags)(function)
         finally:
             config.CACHE_DIR = before
+        if apart:
+            dispatcher._compiler._customize_flags = _mark_apart
+        return dispatcher
 
     return decorate
 
 
+def _mark_apart(flags: Any) -> Any:
+    flags.noalias = True
+    return flags
+
+
 kernel = _compiled()
 # For what runs once a pixel: without reference counts, whose atomic additions took most of the time. Such a function
-# must not make arrays.
+# must not make arrays, and the arrays of a call must not overlap where it writes.
 # The flags promise that no number is infinite or undefined; none of them changes the order of additions.
-pixel_kernel = _compiled(_nrt=False, fastmath={"nnan", "ninf", "nsz", "arcp"})
+pixel_kernel = _compiled(apart=True, _nrt=False, fastmath={"nnan", "ninf", "nsz", "arcp"})
 # Passing arrays to a compiled function costs more than a pixel does, so whatever runs once a pixel is inlined.
 inlined = _compiled(inline="always")

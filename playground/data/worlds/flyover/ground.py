@@ -1,5 +1,7 @@
 """The ground of flyover along one ray: where each sample appears, its colour, and the rows that it covers.
 
+A ray is worked on in plain loops, one step after the other over all its samples, that compilers turn into SIMD code:
+``project_ray``, ``pick_visible``, ``colour_samples``, ``add_grain``, ``add_water``, ``add_fog``, ``fill_column``.
 Compiled with Numba, so this module is imported only when frames are drawn.
 """
 
@@ -24,11 +26,7 @@ from playground.data.worlds.flyover.sky import (
     SKY_TOP,
     halo_at,
 )
-from playground.data.worlds.flyover.terrain import (
-    MAP,
-)
 from playground.data.worlds.flyover.view import (
-    ALTITUDE,
     CLOCK,
     FLAT,
     HORIZON_ROW,
@@ -40,19 +38,18 @@ from playground.data.worlds.flyover.view import (
     TOWARD_X,
     TOWARD_Y,
     VIEW_FOCAL,
-    X,
-    Y,
 )
 
 # Share of a pixel below which samples are merged.
 FINEST = np.float32(0.34)
 # Near ground gets a fine texture up to this depth in pixels of focal length.
 DETAIL_DEPTH = 1.0
-GRAIN = 0.16
-AWAY = 2048.0
+GRAIN = np.float32(0.16)
 TILE = 128
 BYTE = np.float32(1 / 65280)
-LANE = np.uint64(0xFFFF)
+# Red and blue, or green and water, of a texel: two numbers 16 bits apart.
+PAIR, HALF = np.uint32(0x00FF00FF), np.uint32(0xFFFF)
+ONE = np.int32(1)
 # Share of water from which a sample is drawn as water.
 WET = np.float32(0.04)
 # Wave tiles a texel; over flight.MAPS_AROUND maps both are a whole number of tiles.
@@ -61,186 +58,223 @@ WAVE_X, WAVE_Y = np.float32(0.5), np.float32(0.375)
 
 @pixel_kernel
 def project_ray(
-    first: int,
-    end: int,
-    level: int,
-    height: np.ndarray,
-    depths: np.ndarray,
-    view: np.ndarray,
-    camera: np.ndarray,
+    last: int, heights: np.ndarray, grid: np.ndarray, march: np.ndarray, view: np.ndarray, altitude: float,
     rows: np.ndarray,
-) -> None:
-    """Row of the picture at which each sample of one ray appears; a plain loop that compilers turn into SIMD code."""
-    size = MAP >> level
-    mask = size - 1
-    scale = np.float32(1.0 / (1 << level))
-    # Far enough from zero that cutting off the fraction always rounds down.
-    base_x = np.float32((camera[X] + AWAY) * scale - 0.5)
-    base_y = np.float32((camera[Y] + AWAY) * scale - 0.5)
-    step_x, step_y = view[TOWARD_X] * scale, view[TOWARD_Y] * scale
-    horizon, focal, altitude = view[HORIZON_ROW], view[VIEW_FOCAL], np.float32(camera[ALTITUDE])
-    for i in range(first, end):
-        z = depths[i]
-        tx, ty = base_x + step_x * z, base_y + step_y * z
-        x0, y0 = int(tx), int(ty)
+) -> None:  # fmt: skip
+    """Row of the picture at which each of the first ``last`` samples of one ray appears."""
+    depths, steps, bases_x, bases_y = march[0], march[1], march[2], march[3]
+    shifts, starts = grid[0], grid[1]
+    toward_x, toward_y = view[TOWARD_X], view[TOWARD_Y]
+    horizon, focal = view[HORIZON_ROW], view[VIEW_FOCAL]
+    for i in range(last):
+        tx, ty = bases_x[i] + toward_x * steps[i], bases_y[i] + toward_y * steps[i]
+        x0, y0 = np.int32(tx), np.int32(ty)
         fx, fy = tx - np.float32(x0), ty - np.float32(y0)
-        xi, yi = x0 & mask, (y0 & mask) * size
-        xj, yj = (x0 + 1) & mask, ((y0 + 1) & mask) * size
-        a, b = height[np.uint64(yi + xi)], height[np.uint64(yi + xj)]
-        c, d = height[np.uint64(yj + xi)], height[np.uint64(yj + xj)]
+        shift, start = shifts[i], starts[i]
+        mask = np.int32((ONE << shift) - ONE)
+        xi, yi = np.int32(x0 & mask), np.int32(start + ((y0 & mask) << shift))
+        xj, yj = np.int32((x0 + ONE) & mask), np.int32(start + (((y0 + ONE) & mask) << shift))
+        a, b = heights[np.uint32(yi + xi)], heights[np.uint32(yi + xj)]
+        c, d = heights[np.uint32(yj + xi)], heights[np.uint32(yj + xj)]
         low, high = a + fx * (b - a), c + fx * (d - c)
-        rows[i] = horizon - (low + fy * (high - low) - altitude) * focal / z
+        rows[i] = horizon - (low + fy * (high - low) - altitude) * focal / depths[i]
 
 
 @pixel_kernel
-def colour_ray(
-    first: int,
-    end: int,
-    level: int,
-    colour: np.ndarray,
-    later: np.ndarray,
-    blend: float,
-    depths: np.ndarray,
-    rows: np.ndarray,
-    fog: np.ndarray,
-    view: np.ndarray,
-    camera: np.ndarray,
-    air: np.ndarray,
-    gradient: np.ndarray,
-    halo: np.ndarray,
-    tiles: np.ndarray,
-    strata: np.ndarray,
-    column: np.ndarray,
-    state: tuple[float, float, float, float, int],
-) -> tuple[float, float, float, float, int]:
-    """Colour what one ray sees of one map; ``state`` is the lowest free row, the last colour and the last sample."""
-    top, r0, g0, b0, previous = state
-    mask, scale, k = colour.shape[0] - 1, np.float32(1.0 / (1 << level)), np.float32(blend)
-    base_x, base_y = np.float32((camera[X] + AWAY) * scale - 0.5), np.float32((camera[Y] + AWAY) * scale - 0.5)
-    horizon, focal, altitude = view[HORIZON_ROW], view[VIEW_FOCAL], np.float32(camera[ALTITUDE])
-    near = np.float32(DETAIL_DEPTH * focal)
-    for i in range(first, end):
+def pick_visible(last: int, bottom: int, rows: np.ndarray, picks: np.ndarray, joined: np.ndarray) -> tuple[int, float]:
+    """List the samples that can be seen from near to far; returns how many and the row of the highest.
+
+    Args:
+        last: how many samples there are.
+        bottom: the first row below the picture.
+        rows: where each sample appears.
+        picks: receives the numbers of the visible samples.
+        joined: receives whether nothing is hidden between a visible sample and the one before.
+    """
+    top, previous, count = np.float32(bottom), -2, 0
+    for i in range(last):
         row = rows[i]
         if row > top - FINEST:
             # Hidden, or too thin to matter: the next visible sample covers it.
             previous = i if row < top and previous == i - 1 else previous
             continue
-        z = depths[i]
-        tx, ty = base_x + view[TOWARD_X] * scale * z, base_y + view[TOWARD_Y] * scale * z
-        x0, y0 = int(tx), int(ty)
-        fx, fy = tx - np.float32(x0), ty - np.float32(y0)
-        r1, g1, b1, wet = _texel(x0, y0, fx, fy, mask, colour)
-        if blend > 0:
-            r2, g2, b2, _ = _texel(x0, y0, fx, fy, mask, later)
-            r1, g1, b1 = r1 + k * (r2 - r1), g1 + k * (g2 - g1), b1 + k * (b2 - b1)
-        if wet > WET:
-            above, x, y = (row - horizon) * z / focal, tx / scale, ty / scale
-            r1, g1, b1 = _water(x, y, z, wet, above, view, camera, air, gradient, halo, tiles, r1, g1, b1)
-        elif z < near:
-            grain = np.float32(1) + _grain(tx / scale, ty / scale, tiles) * (np.float32(1) - z / near)
-            r1, g1, b1 = r1 * grain, g1 * grain, b1 * grain
-        f = fog[i]
-        r1, g1, b1 = r1 + f * (view[MIST] - r1), g1 + f * (view[MIST + 1] - g1), b1 + f * (view[MIST + 2] - b1)
-        if previous != i - 1:
-            r0, g0, b0 = r1, g1, b1
-        if strata.shape[0] and top - row > 1.5:
-            level_0, per_row = altitude + horizon * z / focal, z / focal
-            _fill_wall(column, top, row, r0, g0, b0, r1, g1, b1, strata, level_0, per_row, np.float32(1) - f)
-        else:
-            _fill(column, top, row, r0, g0, b0, r1, g1, b1)
-        r0, g0, b0 = r1, g1, b1
+        picks[count], joined[count] = i, previous == i - 1
+        count += 1
         top, previous = row, i
         if top <= 0:
             break
-    return top, r0, g0, b0, previous
+    return count, top
 
 
-@inlined
-def _texel(x0: int, y0: int, fx: float, fy: float, mask: int, colour: np.ndarray) -> tuple[float, float, float, float]:
-    """Red, green, blue and water between four texels of a lit map; all four channels of a texel at once."""
-    kx, ky = int(fx * np.float32(16)), int(fy * np.float32(16))
-    xi, yi = x0 & mask, y0 & mask
-    xj, yj = (x0 + 1) & mask, (y0 + 1) & mask
-    mixed = colour[yi, xi] * np.uint64((16 - kx) * (16 - ky)) + colour[yi, xj] * np.uint64(kx * (16 - ky))
-    mixed += colour[yj, xi] * np.uint64((16 - kx) * ky) + colour[yj, xj] * np.uint64(kx * ky)
-    r, g = np.int64(mixed & LANE), np.int64((mixed >> np.uint64(16)) & LANE)
-    b, wet = np.int64((mixed >> np.uint64(32)) & LANE), np.int64((mixed >> np.uint64(48)) & LANE)
-    return np.float32(r) * BYTE, np.float32(g) * BYTE, np.float32(b) * BYTE, np.float32(wet) * BYTE
+@pixel_kernel
+def colour_samples(
+    count: int, picks: np.ndarray, colours: np.ndarray, grid: np.ndarray, march: np.ndarray, view: np.ndarray,
+    red: np.ndarray, green: np.ndarray, blue: np.ndarray, wet: np.ndarray,
+) -> None:  # fmt: skip
+    """Red, green, blue and water, 0..1, of the picked samples between four texels of a lit map."""
+    steps, bases_x, bases_y = march[1], march[2], march[3]
+    shifts, starts = grid[0], grid[1]
+    toward_x, toward_y = view[TOWARD_X], view[TOWARD_Y]
+    for k in range(count):
+        i = picks[k]
+        tx, ty = bases_x[i] + toward_x * steps[i], bases_y[i] + toward_y * steps[i]
+        x0, y0 = np.int32(tx), np.int32(ty)
+        kx = np.uint32((tx - np.float32(x0)) * np.float32(16))
+        ky = np.uint32((ty - np.float32(y0)) * np.float32(16))
+        shift, start = shifts[i], starts[i]
+        mask = np.int32((ONE << shift) - ONE)
+        xi, yi = np.int32(x0 & mask), np.int32(start + ((y0 & mask) << shift))
+        xj, yj = np.int32((x0 + ONE) & mask), np.int32(start + (((y0 + ONE) & mask) << shift))
+        a, b = colours[np.uint32(yi + xi)], colours[np.uint32(yi + xj)]
+        c, d = colours[np.uint32(yj + xi)], colours[np.uint32(yj + xj)]
+        wd = np.uint32(kx * ky)
+        wb, wc = np.uint32(np.uint32(16) * kx - wd), np.uint32(np.uint32(16) * ky - wd)
+        wa = np.uint32(np.uint32(256) - wb - wc - wd)
+        even = np.uint32((a & PAIR) * wa + (b & PAIR) * wb + (c & PAIR) * wc + (d & PAIR) * wd)
+        a, b, c, d = a >> np.uint32(8), b >> np.uint32(8), c >> np.uint32(8), d >> np.uint32(8)
+        odd = np.uint32((a & PAIR) * wa + (b & PAIR) * wb + (c & PAIR) * wc + (d & PAIR) * wd)
+        red[k] = np.float32(np.int32(even & HALF)) * BYTE
+        green[k] = np.float32(np.int32(odd & HALF)) * BYTE
+        blue[k] = np.float32(np.int32(even >> np.uint32(16))) * BYTE
+        wet[k] = np.float32(np.int32(odd >> np.uint32(16))) * BYTE
+
+
+@pixel_kernel
+def mix_samples(
+    count: int, blend: float, red: np.ndarray, green: np.ndarray, blue: np.ndarray, later: np.ndarray
+) -> None:
+    """Blend the samples' colours towards those of another light, ``later`` (3 or more, samples)."""
+    share = np.float32(blend)
+    for k in range(count):
+        red[k] += share * (later[0, k] - red[k])
+        green[k] += share * (later[1, k] - green[k])
+        blue[k] += share * (later[2, k] - blue[k])
 
 
 @inlined
 def _tile(x: float, y: float, tile: np.ndarray) -> float:
-    """Smooth look-up in a repeating float32 (TILE, TILE) map; both coordinates are positive."""
-    x0, y0 = int(x), int(y)
+    """Smooth look-up in a repeating flat float32 (TILE * TILE,) map; both coordinates are positive."""
+    x0, y0 = np.int32(x), np.int32(y)
     fx, fy = x - np.float32(x0), y - np.float32(y0)
-    i, j = x0 & (TILE - 1), y0 & (TILE - 1)
-    i1, j1 = (x0 + 1) & (TILE - 1), (y0 + 1) & (TILE - 1)
-    low = tile[j, i] + fx * (tile[j, i1] - tile[j, i])
-    high = tile[j1, i] + fx * (tile[j1, i1] - tile[j1, i])
+    edge = np.int32(TILE - 1)
+    i, j = np.int32(x0 & edge), np.int32((y0 & edge) * np.int32(TILE))
+    i1, j1 = np.int32((x0 + ONE) & edge), np.int32(((y0 + ONE) & edge) * np.int32(TILE))
+    a, b, c, d = tile[np.uint32(j + i)], tile[np.uint32(j + i1)], tile[np.uint32(j1 + i)], tile[np.uint32(j1 + i1)]
+    low, high = a + fx * (b - a), c + fx * (d - c)
     return low + fy * (high - low)
 
 
-@inlined
-def _grain(x: float, y: float, tiles: np.ndarray) -> float:
-    """Fine texture of near ground, about -0.2..0.2."""
-    return np.float32(GRAIN) * _tile(x * np.float32(2), y * np.float32(2), tiles[0])
+@pixel_kernel
+def add_grain(
+    count: int, picks: np.ndarray, march: np.ndarray, view: np.ndarray, tile: np.ndarray,
+    red: np.ndarray, green: np.ndarray, blue: np.ndarray, wet: np.ndarray,
+) -> None:  # fmt: skip
+    """Give the near ones of the samples a fine texture, except where there is water."""
+    depths, x0, y0 = march[0], march[4, 0], march[4, 1]
+    toward_x, toward_y = view[TOWARD_X], view[TOWARD_Y]
+    near = np.float32(DETAIL_DEPTH) * view[VIEW_FOCAL]
+    while count and depths[picks[count - 1]] >= near:
+        count -= 1
+    double, one, zero = np.float32(2), np.float32(1), np.float32(0)
+    for k in range(count):
+        z = depths[picks[k]]
+        grain = GRAIN * _tile((x0 + toward_x * z) * double, (y0 + toward_y * z) * double, tile)
+        grain = one + (grain * (one - z / near) if wet[k] <= WET else zero)
+        red[k] *= grain
+        green[k] *= grain
+        blue[k] *= grain
 
 
-@inlined
-def _water(
-    x: float,
-    y: float,
-    z: float,
-    wet: float,
-    above: float,
-    view: np.ndarray,
-    camera: np.ndarray,
-    air: np.ndarray,
-    gradient: np.ndarray,
-    halo: np.ndarray,
-    tiles: np.ndarray,
-    r: float,
-    g: float,
-    b: float,
-) -> tuple[float, float, float]:
+@pixel_kernel
+def add_water(
+    count: int, picks: np.ndarray, rows: np.ndarray, march: np.ndarray, view: np.ndarray, camera: np.ndarray,
+    air: np.ndarray, gradient: np.ndarray, halo: np.ndarray, tile: np.ndarray,
+    red: np.ndarray, green: np.ndarray, blue: np.ndarray, wet: np.ndarray,
+) -> None:  # fmt: skip
     """Mix the reflected sky into the colour of water: Schlick's Fresnel term, waves that calm with distance, glint."""
-    one, up_close = np.float32(1), np.float32(1) / (np.float32(1) + np.float32(0.012) * z)
+    depths, x0, y0 = march[0], march[4, 0], march[4, 1]
+    toward_x, toward_y, flat = view[TOWARD_X], view[TOWARD_Y], view[FLAT]
+    horizon, focal = view[HORIZON_ROW], view[VIEW_FOCAL]
+    one, zero = np.float32(1), np.float32(0)
     drift = np.float32(0.22 * camera[CLOCK])
-    wave = np.float32(1.5) * _tile(x * WAVE_X + drift, y * WAVE_Y + np.float32(0.4) * drift, tiles[1])
-    tangent = max(above / (z * view[FLAT]), np.float32(0.01))
-    rest = one - tangent / math.sqrt(one + tangent * tangent)
-    mirror = wet * (np.float32(0.04) + np.float32(0.72) * rest * rest * rest * rest)
-    up = max(tangent * (one + np.float32(1.1) * wave * up_close), np.float32(0))
-    up += np.float32(0.08) * wave * wave * up_close
-    k = int(min(up * np.float32((SKY_STEPS - 1) / SKY_TOP), np.float32(SKY_STEPS - 1)))
-    shade = one + np.float32(0.1) * wave * up_close
-    r, g, b = r * shade, g * shade, b * shade
-    r, g, b = r + mirror * (gradient[k, 0] - r), g + mirror * (gradient[k, 1] - g), b + mirror * (gradient[k, 2] - b)
     moon = air[MOON] > air[HALO]
     along, rise = (view[MOON_ALONG], view[MOON_RISE]) if moon else (view[SUN_ALONG], view[SUN_RISE])
-    if along < np.float32(0.4) * view[FLAT]:
-        return r, g, b
-    power = np.float32(0.6) * air[MOON] if moon else air[HALO]
-    glint = halo_at((along / view[FLAT] + up * rise) / math.sqrt(one + up * up), halo)
-    glint *= power * air[GLINT] * wet * (np.float32(0.75) + np.float32(0.6) * wave)
-    glint = min(max(glint, np.float32(0)), np.float32(0.9))
-    return r + glint * (air[SUN] - r), g + glint * (air[SUN + 1] - g), b + glint * (air[SUN + 2] - b)
+    power = (np.float32(0.6) * air[MOON] if moon else air[HALO]) * air[GLINT]
+    power = zero if along < np.float32(0.4) * flat else power
+    along /= flat
+    sun_r, sun_g, sun_b = air[SUN], air[SUN + 1], air[SUN + 2]
+    for k in range(count):
+        i = picks[k]
+        z, share = depths[i], (wet[k] if wet[k] > WET else zero)
+        up_close = one / (one + np.float32(0.012) * z)
+        wave_x, wave_y = (x0 + toward_x * z) * WAVE_X + drift, (y0 + toward_y * z) * WAVE_Y + np.float32(0.4) * drift
+        wave = np.float32(1.5) * _tile(wave_x, wave_y, tile)
+        tangent = max((rows[i] - horizon) / (focal * flat), np.float32(0.01))
+        rest = one - tangent / math.sqrt(one + tangent * tangent)
+        mirror = share * (np.float32(0.04) + np.float32(0.72) * rest * rest * rest * rest)
+        up = max(tangent * (one + np.float32(1.1) * wave * up_close), zero)
+        up += np.float32(0.08) * wave * wave * up_close
+        step = np.int32(min(up * np.float32((SKY_STEPS - 1) / SKY_TOP), np.float32(SKY_STEPS - 1)))
+        shade = one + (np.float32(0.1) * wave * up_close if share > zero else zero)
+        r, g, b = red[k] * shade, green[k] * shade, blue[k] * shade
+        r += mirror * (gradient[step, 0] - r)
+        g += mirror * (gradient[step, 1] - g)
+        b += mirror * (gradient[step, 2] - b)
+        glint = halo_at((along + up * rise) / math.sqrt(one + up * up), halo)
+        glint *= power * share * (np.float32(0.75) + np.float32(0.6) * wave)
+        glint = min(max(glint, zero), np.float32(0.9))
+        red[k], green[k], blue[k] = r + glint * (sun_r - r), g + glint * (sun_g - g), b + glint * (sun_b - b)
 
 
-@inlined
-def _fill(
-    column: np.ndarray, top: float, row: float, r0: float, g0: float, b0: float, r1: float, g1: float, b1: float
-) -> None:
-    """Cover rows ``row`` to ``top`` with colours from 1 (far, upper end) to 0 (near, lower end)."""
-    low = max(row, np.float32(0))
-    span = np.float32(1) / (top - row)
-    for y in range(int(low), int(math.ceil(top))):
-        upper, lower = max(np.float32(y), low), min(np.float32(y + 1), top)
-        share = lower - upper
-        t = (top - np.float32(0.5) * (upper + lower)) * span
-        column[y, 0] += share * (r0 + t * (r1 - r0))
-        column[y, 1] += share * (g0 + t * (g1 - g0))
-        column[y, 2] += share * (b0 + t * (b1 - b0))
+@pixel_kernel
+def add_fog(
+    count: int, picks: np.ndarray, fog: np.ndarray, view: np.ndarray,
+    red: np.ndarray, green: np.ndarray, blue: np.ndarray,
+) -> None:  # fmt: skip
+    """Let far samples fade into the haze at the horizon."""
+    mist_r, mist_g, mist_b = view[MIST], view[MIST + 1], view[MIST + 2]
+    for k in range(count):
+        f = fog[picks[k]]
+        red[k] += f * (mist_r - red[k])
+        green[k] += f * (mist_g - green[k])
+        blue[k] += f * (mist_b - blue[k])
+
+
+@pixel_kernel
+def fill_column(
+    count: int, bottom: int, picks: np.ndarray, joined: np.ndarray, rows: np.ndarray, depths: np.ndarray,
+    fog: np.ndarray, view: np.ndarray, altitude: float, strata: np.ndarray, samples: np.ndarray, column: np.ndarray,
+) -> None:  # fmt: skip
+    """Cover a column of the picture, float32 (3, H), with what lies between one picked sample and the next."""
+    top, r0, g0, b0 = np.float32(bottom), np.float32(0), np.float32(0), np.float32(0)
+    half, zero, one = np.float32(0.5), np.float32(0), np.float32(1)
+    for k in range(count):
+        row, r1, g1, b1 = rows[picks[k]], samples[0, k], samples[1, k], samples[2, k]
+        if not joined[k]:
+            r0, g0, b0 = r1, g1, b1
+        low = max(row, zero)
+        first, end = np.int32(low), np.int32(math.ceil(top))
+        if strata.shape[0] and top - row > 1.5:
+            i = picks[k]
+            z = depths[i]
+            level, per_row = altitude + view[HORIZON_ROW] * z / view[VIEW_FOCAL], z / view[VIEW_FOCAL]
+            _fill_wall(column, top, row, r0, g0, b0, r1, g1, b1, strata, level, per_row, one - fog[i])
+        elif end - first == 1:
+            t = half * (top - low) / (top - row)
+            share = top - low
+            column[0, first] += share * (r0 + t * (r1 - r0))
+            column[1, first] += share * (g0 + t * (g1 - g0))
+            column[2, first] += share * (b0 + t * (b1 - b0))
+        else:
+            span = one / (top - row)
+            for y in range(first, end):
+                upper, lower = max(np.float32(y), low), min(np.float32(y + 1), top)
+                share = lower - upper
+                t = (top - half * (upper + lower)) * span
+                column[0, y] += share * (r0 + t * (r1 - r0))
+                column[1, y] += share * (g0 + t * (g1 - g0))
+                column[2, y] += share * (b0 + t * (b1 - b0))
+        top, r0, g0, b0 = row, r1, g1, b1
 
 
 @inlined
@@ -257,7 +291,7 @@ def _fill_wall(
         middle = np.float32(0.5) * (upper + lower)
         t = (top - middle) * span
         at = min(max((level - middle * per_row) * np.float32(2), np.float32(0)), np.float32(strata.shape[0] - 1))
-        share = (lower - upper) * (1 + steep * strata[int(at)])
-        column[y, 0] += share * (r0 + t * (r1 - r0))
-        column[y, 1] += share * (g0 + t * (g1 - g0))
-        column[y, 2] += share * (b0 + t * (b1 - b0))
+        share = (lower - upper) * (np.float32(1) + steep * strata[int(at)])
+        column[0, y] += share * (r0 + t * (r1 - r0))
+        column[1, y] += share * (g0 + t * (g1 - g0))
+        column[2, y] += share * (b0 + t * (b1 - b0))

@@ -28,20 +28,20 @@ LEVELS = 3
 SOFT_SHADOW = 3.0
 
 
-def height_levels(height: np.ndarray) -> tuple[np.ndarray, ...]:
-    """The height map and coarser ones, each half as wide, so that far ground does not flicker; all flattened."""
+def height_levels(height: np.ndarray) -> np.ndarray:
+    """The height map and coarser ones, each half as wide, so that far ground does not flicker; flattened, in a row."""
     levels = [height]
     for _ in range(LEVELS - 1):
         levels.append(_halve_heights(levels[-1]))
-    return tuple(level.ravel() for level in levels)
+    return np.concatenate([level.ravel() for level in levels])
 
 
-def colour_levels(lit: np.ndarray) -> tuple[np.ndarray, ...]:
-    """The lit map and coarser ones, each half as wide."""
+def colour_levels(lit: np.ndarray) -> np.ndarray:
+    """The lit map and coarser ones, each half as wide; flattened, in a row."""
     levels = [lit]
     for _ in range(LEVELS - 1):
         levels.append(_halve_colours(levels[-1]))
-    return tuple(levels)
+    return np.concatenate([level.ravel() for level in levels])
 
 
 def light_maps(height: np.ndarray, sun_azimuth: float) -> np.ndarray:
@@ -54,13 +54,13 @@ def light_maps(height: np.ndarray, sun_azimuth: float) -> np.ndarray:
     return maps
 
 
-def bake(terrain: Terrain, maps: np.ndarray, air: np.ndarray) -> tuple[np.ndarray, ...]:
-    """Lit colours under the light of ``air``: uint64 (N, N) levels.
+def bake(terrain: Terrain, maps: np.ndarray, air: np.ndarray) -> np.ndarray:
+    """Lit colours under the light of ``air``: uint32 levels, flattened, one after the other.
 
-    A texel holds red, green, blue and water as four numbers 0..255, 16 bits apart, lowest first: so four weighted
-    texels are added with one multiplication each.
+    A texel holds red, green, blue and water as four bytes, lowest first: so two channels of four weighted texels are
+    added with one multiplication each.
     """
-    lit = np.empty(terrain.height.shape, np.uint64)
+    lit = np.empty(terrain.height.shape, np.uint32)
     _fill_lit(terrain.height, terrain.albedo, terrain.water, terrain.glow, maps, air, lit)
     return colour_levels(lit)
 
@@ -80,13 +80,15 @@ def _halve_heights(height: np.ndarray) -> np.ndarray:
 @kernel
 def _halve_colours(lit: np.ndarray) -> np.ndarray:
     half = lit.shape[0] // 2
-    lanes = np.uint64(0x00FF00FF00FF00FF)
-    out = np.empty((half, half), np.uint64)
+    pair = np.uint32(0x00FF00FF)
+    out = np.empty((half, half), np.uint32)
     for row in range(half):
         for column in range(half):
-            upper = lit[2 * row, 2 * column] + lit[2 * row, 2 * column + 1]
-            lower = lit[2 * row + 1, 2 * column] + lit[2 * row + 1, 2 * column + 1]
-            out[row, column] = ((upper + lower) >> np.uint64(2)) & lanes
+            a, b = lit[2 * row, 2 * column], lit[2 * row, 2 * column + 1]
+            c, d = lit[2 * row + 1, 2 * column], lit[2 * row + 1, 2 * column + 1]
+            even = (a & pair) + (b & pair) + (c & pair) + (d & pair)
+            odd = ((a >> 8) & pair) + ((b >> 8) & pair) + ((c >> 8) & pair) + ((d >> 8) & pair)
+            out[row, column] = np.uint32(((even >> 2) & pair) | (((odd >> 2) & pair) << 8))
     return out
 
 
@@ -181,7 +183,7 @@ def _fill_lit(
                 air[SNOW_COVER] * smoothstep(0.12, 0.55, flat + 0.15 * open_sky) * (1 - wet) * (1 - min(2 * shine, 1.0))
             )
             dark = 1 - air[WETNESS] * (1 - wet) * (1 - shine)
-            packed = np.uint64(water[row, column])
+            packed = np.uint32(water[row, column])
             for back in range(3):
                 c = 2 - back
                 base = albedo[row, column, c] * inverse
@@ -190,5 +192,5 @@ def _fill_lit(
                 light = air[AMBIENT + c] * open_sky + air[LIGHT + c] * direct
                 value = base * (light + shine * air[GLOW_GAIN])
                 value = math.sqrt(value / (1 + 0.22 * value))
-                packed = (packed << np.uint64(16)) | np.uint64(255 * min(value, 1.0))
+                packed = np.uint32((packed << np.uint32(8)) | np.uint32(255 * min(value, 1.0)))
             lit[row, column] = packed

@@ -103,17 +103,22 @@ def fill_gradient(air: np.ndarray, gradient: np.ndarray) -> None:
 @inlined
 def halo_at(cosine: float, halo: np.ndarray) -> float:
     """Look up the brightness around the sun."""
-    return halo[int((HALO_STEPS - 1) * math.sqrt(min(max(0.5 - 0.5 * cosine, 0.0), 1.0)))]
+    half = np.float32(0.5)
+    share = min(max(half - half * cosine, np.float32(0)), np.float32(1))
+    return halo[np.int32(np.float32(HALO_STEPS - 1) * math.sqrt(share))]
 
 
 @inlined
 def _cloud(x: float, y: float, clouds: np.ndarray) -> float:
-    x0, y0 = int(x), int(y)
+    """Smooth look-up in the flat repeating cloud map; both coordinates are positive."""
+    x0, y0 = np.int32(x), np.int32(y)
     fx, fy = x - np.float32(x0), y - np.float32(y0)
-    i, j = x0 & (CLOUD_MAP - 1), y0 & (CLOUD_MAP - 1)
-    i1, j1 = (i + 1) & (CLOUD_MAP - 1), (j + 1) & (CLOUD_MAP - 1)
-    low = clouds[j, i] + fx * (clouds[j, i1] - clouds[j, i])
-    high = clouds[j1, i] + fx * (clouds[j1, i1] - clouds[j1, i])
+    one, edge = np.int32(1), np.int32(CLOUD_MAP - 1)
+    i, j = np.int32(x0 & edge), np.int32((y0 & edge) * np.int32(CLOUD_MAP))
+    i1, j1 = np.int32((x0 + one) & edge), np.int32(((y0 + one) & edge) * np.int32(CLOUD_MAP))
+    a, b = clouds[np.uint32(j + i)], clouds[np.uint32(j + i1)]
+    c, d = clouds[np.uint32(j1 + i)], clouds[np.uint32(j1 + i1)]
+    low, high = a + fx * (b - a), c + fx * (d - c)
     return low + fy * (high - low)
 
 
@@ -137,19 +142,78 @@ def fill_sky(
         air: the vector of ``atmosphere``.
         gradient: what ``fill_gradient`` filled.
         halo: ``halo_table()``.
-        clouds: ``cloud_map()``.
-        sky: float32 (W / 2 + 1, H / 2 + 1, 4), receives colour and how much of a star shines through, where needed.
+        clouds: ``cloud_map()``, flattened.
+        sky: float32 (W / 2 + 1, 4, H / 2 + 1), receives colour and how much of a star shines through, where needed.
     """
     last = tops_W.shape[0] - 1
     for i in range(sky.shape[0]):
         x = 2 * i
         bottom = max(tops_W[min(x, last)], tops_W[max(x - 1, 0)], tops_W[min(x + 1, last)])
-        if bottom <= 0:
-            continue
-        view = views[x]
-        for j in range(min(int(bottom) // 2 + 2, sky.shape[1])):
-            r, g, b, clear = _soft_sky(2 * j, view, camera, air, gradient, halo, clouds)
-            sky[i, j, 0], sky[i, j, 1], sky[i, j, 2], sky[i, j, 3] = r, g, b, clear
+        if bottom > 0:
+            count = min(int(bottom) // 2 + 2, sky.shape[2])
+            _clear_sky(count, views[x], air, gradient, halo, sky[i])
+            _add_clouds(count, views[x], camera, air, clouds, sky[i])
+
+
+@pixel_kernel
+def _clear_sky(
+    count: int, view: np.ndarray, air: np.ndarray, gradient: np.ndarray, halo: np.ndarray, sky: np.ndarray
+) -> None:
+    """Gradient and glow around sun and moon at every second of ``2 * count`` rows; the last channel is the glow."""
+    flat, horizon, focal = view[FLAT], view[HORIZON_ROW], view[VIEW_FOCAL]
+    sun_along, sun_rise, moon_along, moon_rise = view[SUN_ALONG], view[SUN_RISE], view[MOON_ALONG], view[MOON_RISE]
+    sunlight, moonlight = air[HALO], air[MOON] * np.float32(0.28)
+    sun_r, sun_g, sun_b = air[SUN], air[SUN + 1], air[SUN + 2]
+    one, two, zero = np.float32(1), np.float32(2), np.float32(0)
+    for j in range(count):
+        rise = max((horizon - two * np.float32(j) - np.float32(0.5)) / focal, zero)
+        at = min(rise / flat * np.float32((SKY_STEPS - 1) / SKY_TOP), np.float32(SKY_STEPS - 1.01))
+        k = np.int32(at)
+        part, k1 = at - np.float32(k), np.int32(k + 1)
+        r = gradient[k, 0] + part * (gradient[k1, 0] - gradient[k, 0])
+        g = gradient[k, 1] + part * (gradient[k1, 1] - gradient[k, 1])
+        b = gradient[k, 2] + part * (gradient[k1, 2] - gradient[k, 2])
+        length = one / math.sqrt(flat * flat + rise * rise)
+        bright = sunlight * halo_at((sun_along + rise * sun_rise) * length, halo)
+        bright += moonlight * halo_at((moon_along + rise * moon_rise) * length, halo)
+        bright = min(bright, one)
+        sky[0, j] = r + bright * (sun_r - r)
+        sky[1, j] = g + bright * (sun_g - g)
+        sky[2, j] = b + bright * (sun_b - b)
+        sky[3, j] = bright
+
+
+@pixel_kernel
+def _add_clouds(
+    count: int, view: np.ndarray, camera: np.ndarray, air: np.ndarray, clouds: np.ndarray, sky: np.ndarray
+) -> None:
+    """Cover the sky with the flat cloud layer; turns the glow into how much of a star shines through."""
+    flat, horizon, focal = view[FLAT], view[HORIZON_ROW], view[VIEW_FOCAL]
+    toward_x, toward_y, sun_x, sun_y = view[TOWARD_X], view[TOWARD_Y], view[SUN_X], view[SUN_Y]
+    here_x = np.float32(camera[X] * CLOUD_PACE + 0.02 * camera[CLOCK] + CLOUD_AWAY)
+    here_y = np.float32(camera[Y] * CLOUD_PACE + CLOUD_AWAY)
+    ahead_x, ahead_y = here_x + np.float32(5) * sun_x, here_y + np.float32(5) * sun_y
+    shade_r, shade_g, shade_b = air[CLOUD_SHADE], air[CLOUD_SHADE + 1], air[CLOUD_SHADE + 2]
+    lit_r, lit_g, lit_b = air[CLOUD] - shade_r, air[CLOUD + 1] - shade_g, air[CLOUD + 2] - shade_b
+    share = air[COVER]
+    one, two, zero = np.float32(1), np.float32(2), np.float32(0)
+    for j in range(count):
+        tangent = max((horizon - two * np.float32(j) - np.float32(0.5)) / focal, zero) / flat
+        away = np.float32(26) / ((tangent + np.float32(0.055)) * flat)
+        thick = _cloud(here_x + toward_x * away, here_y + toward_y * away, clouds)
+        ahead = _cloud(ahead_x + toward_x * away, ahead_y + toward_y * away, clouds)
+        dense = thick - one + share
+        cover = min(max(dense * np.float32(2.4), zero), one)
+        fade = min(max((tangent - np.float32(CLOUD_START)) * np.float32(7), zero), one)
+        cover *= (two - cover) * np.float32(0.92) * fade
+        sunny = np.float32(0.72) + np.float32(2.2) * (thick - ahead) - np.float32(0.35) * dense
+        sunny = min(max(sunny, zero), one)
+        bright = sky[3, j]
+        lift = np.float32(0.35) * bright
+        sky[0, j] += cover * (shade_r + sunny * lit_r + lift - sky[0, j])
+        sky[1, j] += cover * (shade_g + sunny * lit_g + lift - sky[1, j])
+        sky[2, j] += cover * (shade_b + sunny * lit_b + lift - sky[2, j])
+        sky[3, j] = (one - bright) * (one - cover)
 
 
 @pixel_kernel
@@ -159,10 +223,10 @@ def draw_sky_column(
     view: np.ndarray,
     air: np.ndarray,
     sky: np.ndarray,
-    column_HC: np.ndarray,
-    clear_H: np.ndarray,
+    line: np.ndarray,
+    column: np.ndarray,
 ) -> None:
-    """Add the sky above ``bottom`` to column ``x`` of the picture.
+    """Put the sky above ``bottom`` into column ``x`` of the picture.
 
     Args:
         x: number of the column.
@@ -170,91 +234,41 @@ def draw_sky_column(
         view: float32 (VIEW_NUMBERS,), the ray of the column.
         air: the vector of ``atmosphere``.
         sky: what ``fill_sky`` filled.
-        column_HC: float32 (H, 3), 0..1, is added to.
-        clear_H: float32 (H,), receives how much of a star shines through.
+        line: float32 (4, H + 2), room for the whole pixels.
+        column: float32 (4, H), 0..1: colour, which must hold what the land covers, and how much of a star shines
+            through.
     """
-    one, quarter = np.float32(1), np.float32(0.25)
-    discs = view[SUN_ALONG] > view[FLAT] * NEAR_DISC or view[MOON_ALONG] > view[FLAT] * NEAR_DISC
-    i0, i1 = x // 2, (x + 1) // 2
-    for y in range(min(int(math.ceil(bottom)), clear_H.shape[0])):
-        share, j0, j1 = min(bottom - np.float32(y), one), y // 2, (y + 1) // 2
-        r = quarter * (sky[i0, j0, 0] + sky[i1, j0, 0] + sky[i0, j1, 0] + sky[i1, j1, 0])
-        g = quarter * (sky[i0, j0, 1] + sky[i1, j0, 1] + sky[i0, j1, 1] + sky[i1, j1, 1])
-        b = quarter * (sky[i0, j0, 2] + sky[i1, j0, 2] + sky[i0, j1, 2] + sky[i1, j1, 2])
-        clear = quarter * (sky[i0, j0, 3] + sky[i1, j0, 3] + sky[i0, j1, 3] + sky[i1, j1, 3])
-        if discs:
-            rise = (view[HORIZON_ROW] - np.float32(y) - np.float32(0.5)) / view[VIEW_FOCAL]
-            disc = _disc(rise, one / math.sqrt(view[FLAT] * view[FLAT] + rise * rise), view, air) * min(2 * clear, one)
-            r, g, b = r + disc * (air[SUN] - r), g + disc * (air[SUN + 1] - g), b + disc * (air[SUN + 2] - b)
-            clear *= one - disc
-        column_HC[y, 0] += share * r
-        column_HC[y, 1] += share * g
-        column_HC[y, 2] += share * b
-        clear_H[y] = clear * share
+    quarter, half = np.float32(0.25), np.float32(0.5)
+    whole = min(int(bottom), column.shape[1])
+    for c in range(4):
+        left, right, out, pixels = sky[x // 2, c], sky[(x + 1) // 2, c], line[c], column[c]
+        for j in range(whole // 2 + 1):
+            here = left[j] + right[j]
+            out[2 * j], out[2 * j + 1] = half * here, quarter * (here + left[j + 1] + right[j + 1])
+    if view[SUN_ALONG] > view[FLAT] * NEAR_DISC or view[MOON_ALONG] > view[FLAT] * NEAR_DISC:
+        _add_discs(whole + 1, view, air, line)
+    for c in range(4):
+        out, pixels = line[c], column[c]
+        for y in range(whole):
+            pixels[y] = out[y]
+        if whole < pixels.shape[0]:
+            pixels[whole] += (bottom - np.float32(whole)) * out[whole]
 
 
-@inlined
-def _soft_sky(
-    y: int,
-    view: np.ndarray,
-    camera: np.ndarray,
-    air: np.ndarray,
-    gradient: np.ndarray,
-    halo: np.ndarray,
-    clouds: np.ndarray,
-) -> tuple[float, float, float, float]:
-    """Colour of one pixel of the sky without discs, and how much of a star shines through."""
-    flat, one = view[FLAT], np.float32(1)
-    rise = max((view[HORIZON_ROW] - np.float32(y) - np.float32(0.5)) / view[VIEW_FOCAL], np.float32(0))
-    tangent = rise / flat
-    k = min(tangent * np.float32((SKY_STEPS - 1) / SKY_TOP), np.float32(SKY_STEPS - 1.01))
-    k0 = int(k)
-    k -= np.float32(k0)
-    r = gradient[k0, 0] + k * (gradient[k0 + 1, 0] - gradient[k0, 0])
-    g = gradient[k0, 1] + k * (gradient[k0 + 1, 1] - gradient[k0, 1])
-    b = gradient[k0, 2] + k * (gradient[k0 + 1, 2] - gradient[k0, 2])
-    length = one / math.sqrt(flat * flat + rise * rise)
-    bright = np.float32(0)
-    if air[HALO] > 0:
-        bright += air[HALO] * halo_at((view[SUN_ALONG] + rise * view[SUN_RISE]) * length, halo)
-    if air[MOON] > 0:
-        bright += air[MOON] * np.float32(0.28) * halo_at((view[MOON_ALONG] + rise * view[MOON_RISE]) * length, halo)
-    bright = min(bright, one)
-    r, g, b = r + bright * (air[SUN] - r), g + bright * (air[SUN + 1] - g), b + bright * (air[SUN + 2] - b)
-    cover, sunny = _clouds(tangent, view, camera, air, clouds)
-    lift = np.float32(0.35) * bright
-    r += cover * (air[CLOUD_SHADE] + sunny * (air[CLOUD] - air[CLOUD_SHADE]) + lift - r)
-    g += cover * (air[CLOUD_SHADE + 1] + sunny * (air[CLOUD + 1] - air[CLOUD_SHADE + 1]) + lift - g)
-    b += cover * (air[CLOUD_SHADE + 2] + sunny * (air[CLOUD + 2] - air[CLOUD_SHADE + 2]) + lift - b)
-    return r, g, b, (one - bright) * (one - cover)
-
-
-@inlined
-def _disc(rise: float, length: float, view: np.ndarray, air: np.ndarray) -> float:
-    """Share of one pixel that the sun or the moon covers."""
-    sun = smoothstep(SUN_COSINE - 0.0005, SUN_COSINE + 0.0005, (view[SUN_ALONG] + rise * view[SUN_RISE]) * length)
-    moon = smoothstep(MOON_COSINE - 0.0004, MOON_COSINE + 0.0004, (view[MOON_ALONG] + rise * view[MOON_RISE]) * length)
-    return np.float32(air[DISC] * sun + air[MOON] * moon)
-
-
-@inlined
-def _clouds(
-    tangent: float, view: np.ndarray, camera: np.ndarray, air: np.ndarray, clouds: np.ndarray
-) -> tuple[float, float]:
-    """Cover and brightness (shade 0, sunlit 1) of the flat cloud layer in one direction."""
-    if tangent < CLOUD_START:
-        return np.float32(0), np.float32(0)
-    away = np.float32(26) / ((tangent + np.float32(0.055)) * view[FLAT])
-    x = np.float32(camera[X] * CLOUD_PACE + 0.02 * camera[CLOCK] + CLOUD_AWAY) + view[TOWARD_X] * away
-    y = np.float32(camera[Y] * CLOUD_PACE + CLOUD_AWAY) + view[TOWARD_Y] * away
-    thick = _cloud(x, y, clouds)
-    cover = min(max((thick - 1 + air[COVER]) * np.float32(2.4), np.float32(0)), np.float32(1))
-    if cover <= 0:
-        return np.float32(0), np.float32(0)
-    ahead = _cloud(x + 5 * view[SUN_X], y + 5 * view[SUN_Y], clouds)
-    sunny = np.float32(0.72) + np.float32(2.2) * (thick - ahead) - np.float32(0.35) * (thick - 1 + air[COVER])
-    cover *= (2 - cover) * np.float32(0.92) * min((tangent - np.float32(CLOUD_START)) * np.float32(7), np.float32(1))
-    return cover, min(max(sunny, np.float32(0)), np.float32(1))
+@pixel_kernel
+def _add_discs(count: int, view: np.ndarray, air: np.ndarray, line: np.ndarray) -> None:
+    """Put sun and moon in front of the sky of ``line``, float32 (4, H + 2)."""
+    one, flat, horizon, focal = np.float32(1), view[FLAT], view[HORIZON_ROW], view[VIEW_FOCAL]
+    for y in range(count):
+        rise = (horizon - np.float32(y) - np.float32(0.5)) / focal
+        length = one / math.sqrt(flat * flat + rise * rise)
+        sun = smoothstep(SUN_COSINE - 0.0005, SUN_COSINE + 0.0005, (view[SUN_ALONG] + rise * view[SUN_RISE]) * length)
+        moon = (view[MOON_ALONG] + rise * view[MOON_RISE]) * length
+        moon = smoothstep(MOON_COSINE - 0.0004, MOON_COSINE + 0.0004, moon)
+        disc = np.float32(air[DISC] * sun + air[MOON] * moon) * min(np.float32(2) * line[3, y], one)
+        for c in range(3):
+            line[c, y] += disc * (air[SUN + c] - line[c, y])
+        line[3, y] *= one - disc
 
 
 @pixel_kernel
@@ -265,11 +279,10 @@ def draw_stars(
     bank: float,
     horizon: float,
     focal: float,
-    clear_WH: np.ndarray,
-    picture_WHC: np.ndarray,
+    picture_WCH: np.ndarray,
 ) -> None:
     """Add the stars in view, each spread over the four nearest pixels so that it glides when the camera turns."""
-    width, height = clear_WH.shape
+    width, _, height = picture_WCH.shape
     for s in range(stars.shape[0]):
         angle = stars[s, STAR_AZIMUTH] - yaw
         ahead = math.cos(angle)
@@ -284,8 +297,8 @@ def draw_stars(
         power = strength * (0.25 + 0.75 * stars[s, STAR_POWER]) * 1.3
         for corner in range(4):
             i, j = x0 + corner % 2, y0 + corner // 2
-            weight = (1 - abs(x - i)) * (1 - abs(y - j)) * power * clear_WH[i, j]
+            weight = (1 - abs(x - i)) * (1 - abs(y - j)) * power * picture_WCH[i, 3, j]
             warm = stars[s, STAR_WARMTH]
-            picture_WHC[i, j, 0] += weight * (0.75 + 0.25 * warm)
-            picture_WHC[i, j, 1] += weight * 0.9
-            picture_WHC[i, j, 2] += weight * (1.0 - 0.2 * warm)
+            picture_WCH[i, 0, j] += weight * (0.75 + 0.25 * warm)
+            picture_WCH[i, 1, j] += weight * 0.9
+            picture_WCH[i, 2, j] += weight * (1.0 - 0.2 * warm)

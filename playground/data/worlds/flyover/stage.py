@@ -19,6 +19,7 @@ from playground.data.worlds.flyover.terrain import Terrain, build_terrain
 from playground.data.worlds.flyover.weather import particle_list
 
 CLOUD_MAPS = 4
+_NOTHING = np.empty(0, np.uint32)
 
 
 @dataclass(frozen=True)
@@ -63,11 +64,12 @@ class Stage:
         """Prepare what all worlds share; ``size`` is the width in pixels of what is drawn."""
         rng = np.random.default_rng(20)
         table = noise_table(rng)
-        self._tiles = np.stack([fractal_map(TILE, 16, 3, 1, table), fractal_map(TILE, 8, 3, 9, table)])
-        self._clouds = [cloud_map(rng) for _ in range(CLOUD_MAPS)]
+        self._tiles = np.stack([fractal_map(TILE, 16, 3, 1, table).ravel(), fractal_map(TILE, 8, 3, 9, table).ravel()])
+        self._clouds = [cloud_map(rng).ravel() for _ in range(CLOUD_MAPS)]
         self._particles = particle_list(rng)
         self._halo = halo_table()
         self._renderer = Renderer(size)
+        self._packed = np.empty((size, size), np.int32)
 
     def world(self, biome: int, seed: int) -> World:
         """Make the landscape of a biome and a seed."""
@@ -76,8 +78,8 @@ class Stage:
         azimuth = float(rng.random() * 2 * np.pi)
         scene = Scene(
             heights=height_levels(terrain.height),
-            colours=(),
-            next_colours=(),
+            colours=_NOTHING,
+            next_colours=_NOTHING,
             clouds=self._clouds[int(rng.integers(CLOUD_MAPS))],
             stars=star_list(rng),
             tiles=self._tiles,
@@ -103,4 +105,4 @@ class Stage:
             out_HWC: receives the picture.
         """
         air = place.air + np.float32(blend) * (place.next_air - place.air)
-        to_bytes(self._renderer.draw(place.scene, camera, before, air, blend), out_HWC)
+        to_bytes(self._renderer.draw(place.scene, camera, before, air, blend), self._packed, out_HWC)

@@ -36,7 +36,7 @@ def draw_weather(
     air: np.ndarray,
     picture: np.ndarray,
 ) -> None:
-    """Add rain or snow to a picture, float32 (W, H, 3); ``before`` is the camera one frame earlier."""
+    """Add rain or snow to a picture, float32 (W, 4, H); ``before`` is the camera one frame earlier."""
     snowing = air[SNOW] > air[RAIN]
     amount = air[SNOW] if snowing else air[RAIN]
     count = int((FLAKES if snowing else DROPS) * amount)
@@ -89,7 +89,7 @@ def _dot(picture: np.ndarray, x: float, y: float, strength: float, air: np.ndarr
         if 0 <= column < size and 0 <= row < size:
             weight = min((1 - abs(x - column)) * (1 - abs(y - row)) * strength, 1.0)
             for c in range(3):
-                picture[column, row, c] += weight * (min(air[CLOUD + c] * 1.1 + 0.12, 1.0) - picture[column, row, c])
+                picture[column, c, row] += weight * (min(air[CLOUD + c] * 1.1 + 0.12, 1.0) - picture[column, c, row])
 
 
 @pixel_kernel
@@ -100,4 +100,4 @@ def _flake(picture: np.ndarray, x: float, y: float, radius: float, strength: flo
             gap = math.sqrt((column + 0.5 - x) ** 2 + (row + 0.5 - y) ** 2)
             weight = strength * min(max(radius + 0.5 - gap, 0.0), 1.0)
             for c in range(3):
-                picture[column, row, c] += weight * (min(air[CLOUD + c] * 1.15 + 0.14, 1.0) - picture[column, row, c])
+                picture[column, c, row] += weight * (min(air[CLOUD + c] * 1.15 + 0.14, 1.0) - picture[column, c, row])
