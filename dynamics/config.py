@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,18 @@ class DynamicsConfig:
         first_frame_weight: loss weight of a clip's first frame, which has no past to be predicted from.
         outcomes: predict reward and end of the episode; training sets it where the data has either.
     """
+
+    TRAINING_FIELDS: ClassVar[frozenset[str]] = frozenset(
+        {
+            "action_dropout",
+            "prompt_dropout",
+            "context_noise",
+            "own_share",
+            "shortcut_share",
+            "first_frame_weight",
+        }
+    )
+    """Fields that say how it is trained, not what it is; a run that starts from its weights may change them."""
 
     tokens_per_frame: int = 64
     latent_channels: int = 16

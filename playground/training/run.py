@@ -194,11 +194,20 @@ def build_model(run: Run, name: str, recipe: StagePreset, derived: dict[str, Any
     if run.init is not None:
         source = _init_folder(run, name)
         model: Component = load_component(registry, source)
-        if model.type_name != recipe.type or model.config != config:
+        if model.type_name != recipe.type:
+            raise PlaygroundError(f"{source} is of type {model.type_name!r}, {where} asks for {recipe.type!r}")
+        old, new = config_to_dict(model.config), config_to_dict(config)
+        fixed = sorted(
+            field for field in new if new[field] != old[field] and field not in getattr(config, "TRAINING_FIELDS", ())
+        )
+        if fixed:
             raise PlaygroundError(
-                f"{source} is another model than {where} describes; use the preset it was trained with"
+                f"{source} is another model than {where} describes: {', '.join(fixed)} differ; use the preset it was"
+                " trained with"
             )
-        return model
+        continued: Component = component(config)
+        continued.load_state_dict(model.state_dict())
+        return continued
     with torch.random.fork_rng(devices=[]):
         torch.random.default_generator.manual_seed(run.seed)
         built: Component = component(config)

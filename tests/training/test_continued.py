@@ -1,0 +1,47 @@
+"""A run that starts from the weights of another one: what it may change of the model's config and what not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from playground.core.component import save_component
+from playground.core.errors import PlaygroundError
+from playground.core.registry import DYNAMICS
+from playground.training.distributed import ALONE
+from playground.training.presets import StagePreset, load_preset
+from playground.training.run import Run, build_model
+
+SIZES = {"tokens_per_frame": 4, "latent_channels": 2, "num_actions": 3, "packing": 1, "width": 32, "depth": 2}
+
+
+def continued(weights: Path, **fields: Any) -> Any:
+    """A model built from the weights at a folder, with some fields of its config changed."""
+    run = Run(load_preset("cpu"), [], weights / "unused", 0, "cpu", False, weights, False, ALONE)
+    recipe = StagePreset("shortcut", steps=1, batch=1, budget_share=1.0, adam_lr=1e-3, model=fields)
+    return build_model(run, "dynamics", recipe, SIZES)
+
+
+@pytest.fixture
+def weights(tmp_path: Path) -> Path:
+    model = DYNAMICS.get("shortcut")
+    save_component(model(model.Config(**SIZES, own_share=0.5)), tmp_path)
+    return tmp_path
+
+
+def test_how_it_is_trained_may_change(weights: Path) -> None:
+    plain = continued(weights, own_share=0.5)
+    other = continued(weights, own_share=0.0, first_frame_weight=1.0)
+    assert other.config.first_frame_weight == 1.0
+    assert other.config.own_share == 0.0
+    for name, tensor in plain.state_dict().items():
+        assert torch.equal(tensor, other.state_dict()[name]), name
+
+
+def test_what_it_is_may_not_change(weights: Path) -> None:
+    # Heads of another size fit the same tensors and would compute something else.
+    with pytest.raises(PlaygroundError, match="head_dim differ"):
+        continued(weights, head_dim=16)
