@@ -30,10 +30,14 @@ def run(args: argparse.Namespace) -> int:
     print(f"{'name':<16} {'pixels':>7} {'fps':>5} {'actions':>8} {'MB':>7}  {'sources':<{width}}  folder")
     for world in worlds:
         print(
-            f"{world['name']:<16} {world['frame_size']!s:>7} {world['fps']!s:>5} {world['actions']!s:>8}"
+            f"{world['name']:<16} {world['frame_size']!s:>7} {_pace(world['fps']):>5} {world['actions']!s:>8}"
             f" {world['megabytes']:>7.1f}  {_sources(world):<{width}}  {world['folder']}"
         )
     return 0
+
+
+def _pace(fps: Any) -> str:
+    return f"{fps:.3g}" if isinstance(fps, (int, float)) else str(fps)
 
 
 def _sources(world: dict[str, Any]) -> str:

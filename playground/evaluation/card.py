@@ -73,7 +73,7 @@ def _what_it_is(world: Mapping[str, Any]) -> str:
     size, fps = world.get("frame_size"), world.get("fps")
     text = "A playable generated world: every frame is drawn by a neural network that answers to your keys. "
     if size and fps:
-        text += f"It shows {size}x{size} pixels and is meant to be played at {fps:g} frames per second. "
+        text += f"It shows {size}x{size} pixels and is meant to be played at {fps:.3g} frames per second. "
     text += "Its parts:\n\n"
     return text + "\n".join(f"- `{part}/` {purpose}" for part, purpose in _COMPONENTS.items())
 
