@@ -248,6 +248,7 @@ def fill_column(
     """Cover a column of the picture, float32 (3, H), with what lies between one picked sample and the next."""
     top, r0, g0, b0 = np.float32(bottom), np.float32(0), np.float32(0), np.float32(0)
     half, zero, one = np.float32(0.5), np.float32(0), np.float32(1)
+    red, green, blue = column[0], column[1], column[2]
     for k in range(count):
         row, r1, g1, b1 = rows[picks[k]], samples[0, k], samples[1, k], samples[2, k]
         if not joined[k]:
@@ -259,21 +260,25 @@ def fill_column(
             z = depths[i]
             level, per_row = altitude + view[HORIZON_ROW] * z / view[VIEW_FOCAL], z / view[VIEW_FOCAL]
             _fill_wall(column, top, row, r0, g0, b0, r1, g1, b1, strata, level, per_row, one - fog[i])
-        elif end - first == 1:
-            t = half * (top - low) / (top - row)
-            share = top - low
-            column[0, first] += share * (r0 + t * (r1 - r0))
-            column[1, first] += share * (g0 + t * (g1 - g0))
-            column[2, first] += share * (b0 + t * (b1 - b0))
         else:
+            # A share of the lowest pixel, whole pixels, a share of the highest.
             span = one / (top - row)
-            for y in range(first, end):
-                upper, lower = max(np.float32(y), low), min(np.float32(y + 1), top)
-                share = lower - upper
-                t = (top - half * (upper + lower)) * span
-                column[0, y] += share * (r0 + t * (r1 - r0))
-                column[1, y] += share * (g0 + t * (g1 - g0))
-                column[2, y] += share * (b0 + t * (b1 - b0))
+            dr, dg, db = r1 - r0, g1 - g0, b1 - b0
+            share = top - max(np.float32(end - 1), low)
+            t = half * share * span
+            red[end - 1] += share * (r0 + t * dr)
+            green[end - 1] += share * (g0 + t * dg)
+            blue[end - 1] += share * (b0 + t * db)
+            for y in range(first + 1, end - 1):
+                t = (top - np.float32(y) - half) * span
+                red[y], green[y], blue[y] = r0 + t * dr, g0 + t * dg, b0 + t * db
+            if first < end - 1:
+                upper = np.float32(first + 1)
+                share = upper - low
+                t = (top - half * (upper + low)) * span
+                red[first] = share * (r0 + t * dr)
+                green[first] = share * (g0 + t * dg)
+                blue[first] = share * (b0 + t * db)
         top, r0, g0, b0 = row, r1, g1, b1
 
 

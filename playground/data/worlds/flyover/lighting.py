@@ -111,14 +111,14 @@ def _fill_direct(height: np.ndarray, azimuth: float, tangent: float, out: np.nda
     whole = math.floor(shift)
     part = shift - whole
     for _ in range(size + size // 4):
-        line = (line - step) % size
+        line = (line - step) & (size - 1)
         for i in range(size):
-            a, b = shadow[(i + int(whole)) % size], shadow[(i + int(whole) + 1) % size]
+            a, b = shadow[(i + int(whole)) & (size - 1)], shadow[(i + int(whole) + 1) & (size - 1)]
             row, column = (i, line) if along_x else (line, i)
             here = height[row, column]
             edge = a * (1 - part) + b * part - drop
-            dx = 0.5 * (height[row, (column + 1) % size] - height[row, column - 1])
-            dy = 0.5 * (height[(row + 1) % size, column] - height[row - 1, column])
+            dx = 0.5 * (height[row, (column + 1) & (size - 1)] - height[row, column - 1])
+            dy = 0.5 * (height[(row + 1) & (size - 1), column] - height[row - 1, column])
             facing = (tangent - dx * toward_x - dy * toward_y) / (length * math.sqrt(1 + dx * dx + dy * dy))
             open_share = 1 - smoothstep(0.0, SOFT_SHADOW, edge - here)
             out[row, column] = int(255 * max(facing, 0.0) * open_share)
@@ -139,15 +139,15 @@ def _fill_openness(height: np.ndarray, out: np.ndarray) -> None:
         for column in range(quarter):
             total = 0.0
             for k in range(25):
-                total += coarse[(row + k // 5 - 2) % quarter, (column + k % 5 - 2) % quarter]
+                total += coarse[(row + k // 5 - 2) & (quarter - 1), (column + k % 5 - 2) & (quarter - 1)]
             blurred[row, column] = total / 25
     for row in range(size):
         for column in range(size):
             y, x = (row - 1.5) / 4, (column - 1.5) / 4
             j, i = math.floor(y), math.floor(x)
             fy, fx = y - j, x - i
-            j0, i0 = int(j) % quarter, int(i) % quarter
-            j1, i1 = (j0 + 1) % quarter, (i0 + 1) % quarter
+            j0, i0 = int(j) & (quarter - 1), int(i) & (quarter - 1)
+            j1, i1 = (j0 + 1) & (quarter - 1), (i0 + 1) & (quarter - 1)
             low = blurred[j0, i0] * (1 - fx) + blurred[j0, i1] * fx
             high = blurred[j1, i0] * (1 - fx) + blurred[j1, i1] * fx
             above = height[row, column] - (low * (1 - fy) + high * fy)
@@ -169,8 +169,8 @@ def _fill_lit(
     inverse = np.float32(1 / 255)
     for row in range(size):
         for column in range(size):
-            dx = height[row, (column + 1) % size] - height[row, column - 1]
-            dy = height[(row + 1) % size, column] - height[row - 1, column]
+            dx = height[row, (column + 1) & (size - 1)] - height[row, column - 1]
+            dy = height[(row + 1) & (size - 1), column] - height[row - 1, column]
             flat = 1 / (1 + 0.6 * (dx * dx + dy * dy))
             open_sky = maps[3, row, column] * inverse
             direct = 0.0

@@ -29,11 +29,19 @@ def lattice(x: int, y: int, table: np.ndarray) -> int:
 
 
 @inlined
+def wrapped(cell: int, period: int) -> int:
+    """``cell % period`` for cells at most one period outside; a division takes several times as long."""
+    if cell < 0:
+        return cell + period
+    return cell - period if cell >= period else cell
+
+
+@inlined
 def gradient_noise(x: float, y: float, period: int, salt: int, table: np.ndarray) -> tuple[float, float, float]:
     """Perlin's gradient noise with quintic blending, about -0.7..0.7, and its two derivatives.
 
     Args:
-        x: tile coordinate times ``period``.
+        x: tile coordinate, -1..2, times ``period``.
         y: the same for the other axis.
         period: lattice cells per tile.
         salt: chooses one of many independent fields.
@@ -41,8 +49,8 @@ def gradient_noise(x: float, y: float, period: int, salt: int, table: np.ndarray
     """
     x0, y0 = math.floor(x), math.floor(y)
     fx, fy = x - x0, y - y0
-    left, low = int(x0) % period, int(y0) % period
-    right, high = (left + 1) % period, (low + 1) % period
+    left, low = wrapped(int(x0), period), wrapped(int(y0), period)
+    right, high = wrapped(left + 1, period), wrapped(low + 1, period)
     shift = salt * 37
     a = table[lattice(left + shift, low + salt, table)]
     b = table[lattice(right + shift, low + salt, table)]
@@ -106,7 +114,7 @@ def crowns(u: float, v: float, cells: int, table: np.ndarray) -> tuple[float, fl
     best, kind = 0.0, 0.0
     for offset in range(9):
         i, j = int(cell_x) + offset % 3 - 1, int(cell_y) + offset // 3 - 1
-        row = lattice((i % cells) + 91, (j % cells) + 17, table)
+        row = lattice(wrapped(i, cells) + 91, wrapped(j, cells) + 17, table)
         cx = i + 0.5 + 0.3 * table[row, 0]
         cy = j + 0.5 + 0.3 * table[row, 1]
         size = 0.75 + 0.5 * table[row, 3]

@@ -95,11 +95,11 @@ def _enlarge(coarse: np.ndarray) -> np.ndarray:
     for row in range(size):
         for i in range(size):
             a, b = coarse[row, i - 1], coarse[row, i]
-            c, d = coarse[row, (i + 1) % size], coarse[row, (i + 2) % size]
+            c, d = coarse[row, (i + 1) & (size - 1)], coarse[row, (i + 2) & (size - 1)]
             wide[row, 2 * i], wide[row, 2 * i + 1] = b, 0.5625 * (b + c) - 0.0625 * (a + d)
     out = np.empty((2 * size, 2 * size), np.float32)
     for row in range(size):
-        down, below = (row + 1) % size, (row + 2) % size
+        down, below = (row + 1) & (size - 1), (row + 2) & (size - 1)
         for i in range(2 * size):
             out[2 * row, i] = wide[row, i]
             edge = 0.0625 * (wide[row - 1, i] + wide[below, i])
@@ -265,8 +265,8 @@ def _paint_ground(
     size = ground.shape[0]
     u, v = column / size, row / size
     here = ground[row, column]
-    dx = ground[row, (column + 1) % size] - ground[row, column - 1]
-    dy = ground[(row + 1) % size, column] - ground[row - 1, column]
+    dx = ground[row, (column + 1) & (size - 1)] - ground[row, column - 1]
+    dy = ground[(row + 1) & (size - 1), column] - ground[row - 1, column]
     slope = 0.5 * math.sqrt(dx * dx + dy * dy)
     patch = patches[row, column]
     fraction = (here - numbers[1]) / (numbers[0] - numbers[1])
