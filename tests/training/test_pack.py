@@ -157,10 +157,12 @@ def test_sources_of_texts(world: World) -> None:
 def test_a_packed_world_survives_saving(world: World, tmp_path: Path) -> None:
     again = World.load(world.save(tmp_path / "again"))
     assert again.manifest == world.manifest
-    looks = [one.sources["meadow"].look for one in (world, again)]
-    np.testing.assert_array_equal(looks[0].whiten_FF, looks[1].whiten_FF)  # type: ignore[union-attr]
-    assert looks[0].distances == looks[1].distances  # type: ignore[union-attr]
-    assert looks[0].distances[2] == 1.0  # type: ignore[union-attr]
+    before, after = (one.sources["meadow"].look for one in (world, again))
+    assert before is not None
+    assert after is not None
+    np.testing.assert_array_equal(before.whiten_FF, after.whiten_FF)
+    assert before.distances == after.distances
+    assert before.distances[2] == 1.0
 
 
 def test_sources_are_filled_from_training_data_where_none_are_given(data: dict[str, Path], tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -31,7 +32,7 @@ class BatchPolicy(Protocol):
         ...
 
 
-class ProcgenBatch:
+class ProcgenBatch(ABC):
     """Plays one Procgen game in many levels side by side; a collector names the game and gives a policy.
 
     Attributes:
@@ -108,11 +109,13 @@ class ProcgenBatch:
                         yield replace(batch, captions_S=captions_S)
                     waiting.clear()
 
+    @abstractmethod
     def _track(self, reader: StateReader, skip: int, streams: int) -> CaptionTrack:
-        raise NotImplementedError
+        """What tells the captions of the streams behind the first ``skip``."""
 
+    @abstractmethod
     def _policy(self, seed: int, first_stream: int, streams: int, frames: int) -> BatchPolicy:
-        raise NotImplementedError
+        """What chooses the actions of a rollout."""
 
     def _open(self, seed: int, first_stream: int, streams: int) -> Any:
         try:
