@@ -6,7 +6,7 @@ Legend: B batch, T frames, N latents, P prompt dims, E rotary angles, R ring slo
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import ClassVar
 
 import torch
@@ -179,6 +179,18 @@ class FrameDynamics(Component):
         return {**result, "loss": result["loss"] + LOSS_WEIGHT * missed, "outcome": missed.detach()}
 
     @abstractmethod
+    def generate(
+        self,
+        state: RingState,
+        action_B: Tensor,
+        prompt_BP: Tensor | None,
+        generators: Sequence[torch.Generator],
+        steps: int | None = None,
+        run: Run | None = None,
+    ) -> tuple[Tensor, Written]:
+        """Codes of the next frame of every row, and what to write into the memory."""
+
+    @abstractmethod
     def before_first(self, batch: int) -> Tensor:
         """What stands for the frame before the first one, ``batch`` rows of latents or tokens."""
 
@@ -194,6 +206,32 @@ class FrameDynamics(Component):
             slots=config.context_frames - 1,
             previous=self.before_first(batch),
         )
+
+    def draw_first(
+        self,
+        prompt_BP: Tensor | None,
+        generators: Sequence[torch.Generator],
+        run: Run | None = None,
+        **options: float,
+    ) -> Tensor:
+        """Draw first frames, of worlds that have seen nothing.
+
+        Args:
+            prompt_BP: caption embeddings or None.
+            generators: one a row.
+            run: replaces the network.
+            options: further arguments of ``generate``.
+
+        Returns:
+            Codes for the tokenizer, as ``generate`` draws them.
+        """
+        state = self.new_state(len(generators))
+        codes, _ = self.generate(state, self.unknown_actions(state), prompt_BP, generators, run=run, **options)
+        return codes
+
+    def unknown_actions(self, state: RingState) -> Tensor:
+        """An action (B,) that says nothing, for every row of a memory."""
+        return torch.full((len(state.previous),), self.num_actions, device=state.previous.device)
 
     def run_pass(
         self,

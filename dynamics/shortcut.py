@@ -27,6 +27,16 @@ from playground.core.nn.ring import RingState, Written
 from playground.core.registry import DYNAMICS
 from playground.core.sampling import row_noise
 
+FIRST_FRAME_PASSES = 32
+"""Passes of a first frame, where a model has learned them at every noise level. Nothing precedes it, so it has to be
+chosen among all frames there are; four passes end in a mixture of them."""
+
+FIRST_FRAME_LEVEL = (-0.4, 1.0)
+"""Mean and deviation of the noise levels of first frames, before a sigmoid (after Li and He 2025)."""
+
+_LEAST_NOISE = 0.2
+"""Share of noise below which errors of a first frame count no more than at this share."""
+
 
 class ShortcutNetwork(FrameNetwork):
     """Noisy latents (B, N, C) to clean ones of the same shape."""
@@ -99,18 +109,25 @@ class ShortcutDynamics(FrameDynamics):
         Raises:
             PlaygroundError: a number of steps that the model was not trained for.
         """
-        config = self.config
-        steps = steps or config.steps
-        if not 1 <= steps <= config.steps or steps & (steps - 1):
-            raise PlaygroundError(f"{steps} steps a frame do not work; use a power of two from 1 to {config.steps}")
-        shape = (config.tokens_per_frame, config.latent_channels)
-        x_BNC = row_noise(shape, generators).to(state.previous.device)
-        step = steps.bit_length() - 1
-        for index in range(steps):
-            level = index / steps
-            clean, keys, values = self.run_pass(state, x_BNC, level, step, action_B, prompt_BP, run)
-            x_BNC = x_BNC + (self._in_range(clean) - x_BNC) / (steps - index)
-        return x_BNC * self.scale_C + self.mean_C, Written(keys, values, x_BNC)
+        most = self.config.steps
+        steps = steps or most
+        if not 1 <= steps <= most or steps & (steps - 1):
+            raise PlaygroundError(f"{steps} steps a frame do not work; use a power of two from 1 to {most}")
+        return self._denoise(state, action_B, prompt_BP, generators, steps, steps.bit_length() - 1, run)
+
+    def draw_first(
+        self,
+        prompt_BP: Tensor | None,
+        generators: Sequence[torch.Generator],
+        run: Run | None = None,
+        **options: float,
+    ) -> Tensor:
+        """First frames of new worlds, in many small passes if the model has learned those."""
+        if not self.config.first_frames:
+            return super().draw_first(prompt_BP, generators, run, **options)
+        state, finest = self.new_state(len(generators)), self.config.steps.bit_length() - 1
+        unknown_B = self.unknown_actions(state)
+        return self._denoise(state, unknown_B, prompt_BP, generators, FIRST_FRAME_PASSES, finest, run)[0]
 
     def observe(
         self,
@@ -174,6 +191,9 @@ class ShortcutDynamics(FrameDynamics):
         weight_T[0] = self.config.first_frame_weight
         loss = (error_BT * weight_T).mean()
         result = {"loss": loss, "copy_ratio": self._copy_ratio(error_BT, clean, levels)}
+        if self.config.first_frames:
+            first = self._first_frame_loss(clean, prompts_BTP, draw)
+            result |= {"loss": loss + self.config.first_frame_weight * first, "first_frame": first.detach()}
         shared = int(batch * self.config.shortcut_share) if progress > 0.5 and self.config.steps > 1 else 0
         if shared:
             rows = slice(batch - shared, batch)
@@ -182,8 +202,46 @@ class ShortcutDynamics(FrameDynamics):
             if outcomes_BT2 is not None:  # outcomes are read after a large step as well
                 values, outcomes_BT2 = torch.cat((values, large)), torch.cat((outcomes_BT2, outcomes_BT2[rows]))
             result["shortcut"] = shortcut.detach()
-            result["loss"] = loss + shared / batch * shortcut
+            result["loss"] = result["loss"] + shared / batch * shortcut
         return self.add_outcome_loss(result, values, outcomes_BT2)
+
+    def _denoise(
+        self,
+        state: RingState,
+        action_B: Tensor,
+        prompt_BP: Tensor | None,
+        generators: Sequence[torch.Generator],
+        passes: int,
+        step: int,
+        run: Run | None,
+    ) -> tuple[Tensor, Written]:
+        """Noise to latents in equal steps; ``step`` is what the network is told of their size."""
+        shape = (self.config.tokens_per_frame, self.config.latent_channels)
+        x_BNC = row_noise(shape, generators).to(state.previous.device)
+        for index in range(passes):
+            clean, keys, values = self.run_pass(state, x_BNC, index / passes, step, action_B, prompt_BP, run)
+            x_BNC = x_BNC + (self._in_range(clean) - x_BNC) / (passes - index)
+        return x_BNC * self.scale_C + self.mean_C, Written(keys, values, x_BNC)
+
+    def _first_frame_loss(self, clean: Tensor, prompts: Tensor | None, draw: _Draw) -> Tensor:
+        """Frames from anywhere in the clips, learned as if nothing had preceded them, at every noise level.
+
+        A clip has one first frame only, far too few to learn what a text looks like. The error is that of the
+        direction from noise to frame, so that passes late in a drawing count as well (Li and He 2025).
+        """
+        batch, frames = clean.shape[:2]
+        count = max(1, int(batch * frames * self.config.first_frames))
+        chosen = torch.floor(draw.uniform(count) * batch * frames).long()
+        target = clean.flatten(0, 1)[chosen, None]
+        prompt_BTP = None if prompts is None else prompts.flatten(0, 1)[chosen, None]
+        mean, deviation = FIRST_FRAME_LEVEL
+        level_BT = torch.sigmoid(mean + deviation * draw.normal(count, 1))
+        noisy = torch.lerp(draw.normal(*target.shape), target, level_BT[..., None, None])
+        finest = torch.full((count, 1), self.config.steps.bit_length() - 1, device=clean.device)
+        unknown = torch.full((count, 1), self.num_actions, device=clean.device)
+        made = self.network.window(noisy, torch.zeros_like(target), level_BT, finest, unknown, prompt_BTP)
+        error_BT = (made - target).square().mean(dim=(2, 3))
+        return (error_BT / (1 - level_BT).clamp_min(_LEAST_NOISE).square()).mean()
 
     def _levels(self, batch: int, frames: int, draw: _Draw) -> Tensor:
         """Noise levels on the sampling grid; half of them 0, where the frame has to be predicted from its past."""

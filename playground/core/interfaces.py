@@ -77,6 +77,15 @@ class DynamicsModel(Protocol):
     ) -> tuple[Tensor, Written]:
         """Next frame's codes and what to write into the memory; the memory is not changed."""
 
+    def draw_first(
+        self,
+        prompt_BP: Tensor | None,
+        generators: Sequence[torch.Generator],
+        run: Callable[..., tuple[Tensor, Tensor, Tensor]] | None = None,
+        **options: float,
+    ) -> Tensor:
+        """Codes of first frames, of worlds that have seen nothing; options are further arguments of ``generate``."""
+
     def observe(
         self,
         state: RingState,

@@ -285,7 +285,7 @@ def _dynamics(run: Run, recipe: StagePreset) -> Stage:
     earlier = _earlier_config(run)
     if "prompt_dims" in recipe.model and (not tells_texts_apart(dataset) or earlier.get("prompt_dims") == 0):
         # Nor do first frames, drawn from a text, have to be better than the default.
-        kept = {name: value for name, value in recipe.model.items() if name != "first_frame_weight"}
+        kept = {name: x for name, x in recipe.model.items() if name not in ("first_frame_weight", "first_frames")}
         recipe = replace(recipe, model={**kept, "prompt_dims": 0})
     outcomes_T2 = _outcomes(recipe, dataset, derived, earlier)
     model: Any = build_model(run, "dynamics", recipe, derived)

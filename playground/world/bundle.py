@@ -202,10 +202,9 @@ class World:
         run = None if guidance is None or not text else guided(self.dynamics.network, guidance)
         with torch.inference_mode():
             prompt_BP = torch.from_numpy(self.embed(text))[None] if text else None
-            state, unknown_B = self.dynamics.new_state(1), torch.full((1,), self.dynamics.num_actions)
             # At the finest steps, whatever is played with: larger ones are learned on frames that have a past.
             heat = {name: x for name, x in self.sampling.items() if name == "temperature" and x is not None}
-            codes, _ = self.dynamics.generate(state, unknown_B, prompt_BP, [make_generator(seed)], run=run, **heat)
+            codes = self.dynamics.draw_first(prompt_BP, [make_generator(seed)], run, **heat)
             return self.tokenizer.decode(self.latents(codes))[0, 0].numpy().copy()
 
     def draw(
