@@ -169,4 +169,4 @@ def test_first_frames_come_from_anywhere_in_a_clip_and_follow_the_text() -> None
     for made, pattern in zip(drawn, (torch.ones(16, 4), stripes), strict=True):
         sign = (made * pattern).mean(dim=(1, 2))
         assert {-1.0, 1.0} == set(torch.sign(sign).tolist())  # both kinds are drawn, and not their mean
-        assert (made - sign.sign()[:, None, None] * pattern * 0.5).abs().mean() < 0.15
+        assert (made - sign.sign()[:, None, None] * pattern * 0.5).abs().mean() < 0.3  # a mixture would be 0.5 away
