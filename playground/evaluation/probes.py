@@ -10,6 +10,7 @@ import numpy as np
 from playground.evaluation.inverse_dynamics import FRAMES, Judge
 from playground.evaluation.metrics import mean_shift, psnr
 from playground.evaluation.rollouts import Progress, infer_actions, play_each
+from playground.world.sources import book_of
 
 if TYPE_CHECKING:
     import torch
@@ -21,10 +22,10 @@ OPPOSITES = (("left", "right"), ("up", "down"))
 """Keys that undo each other."""
 
 
-def keyed_actions(world: Any) -> list[Any]:
-    """The world's actions that a key reaches, one for each latent action code, in the book's order."""
+def keyed_actions(world: Any, source: str = "") -> list[Any]:
+    """The actions that a key reaches in a source's book, one for each latent action code, in the book's order."""
     seen: dict[int, Any] = {}
-    for action in world.actions:
+    for action in book_of(world, source):
         if action.keys or action.noop:
             seen.setdefault(int(action.code), action)
     return list(seen.values())
@@ -38,6 +39,7 @@ def key_accuracy(
     seed: int = 0,
     progress: Progress | None = None,
     text_BP: torch.Tensor | None = None,
+    source: str = "",
 ) -> np.ndarray | None:
     """Share of generated frames in which an independent judge recognises the key that is held, one value a start.
 
@@ -52,11 +54,12 @@ def key_accuracy(
         seed: of the noise.
         progress: called after every batch of starts.
         text_BP: embedded text of each start, for a world that takes texts.
+        source: whose keys are held, in a world that learned from several sources.
 
     Returns:
         float64 ``(starts,)`` in [0, 1], or None when fewer than two names are shared.
     """
-    asked = [action for action in keyed_actions(world) if str(action.name) in judge.names]
+    asked = [action for action in keyed_actions(world, source) if str(action.name) in judge.names]
     if len(asked) < 2:
         return None
     played = _held(
@@ -76,6 +79,7 @@ def key_consistency(
     seed: int = 0,
     progress: Progress | None = None,
     text_BP: torch.Tensor | None = None,
+    source: str = "",
 ) -> np.ndarray | None:
     """Share of generated frames in which the world's *own* latent action model reads the held code, one a start.
 
@@ -85,7 +89,7 @@ def key_consistency(
     Returns:
         float64 ``(starts,)`` in [0, 1], or None when fewer than two codes have keys.
     """
-    codes = [int(action.code) for action in keyed_actions(world)]
+    codes = [int(action.code) for action in keyed_actions(world, source)]
     if len(codes) < 2:
         return None
     played = _held(world, starts_BTHWC, codes, frames, seed, ("codes", progress), text_BP)
@@ -102,6 +106,8 @@ def opposite_prompts(
     seed: int = 0,
     keys: tuple[str, str] = ("left", "right"),
     progress: Progress | None = None,
+    text_BP: torch.Tensor | None = None,
+    source: str = "",
 ) -> tuple[int, int] | None:
     """In how many prompts two opposite keys, held, scroll the picture in opposite directions.
 
@@ -111,10 +117,11 @@ def opposite_prompts(
     Returns:
         ``(opposite, asked)``, or None when the world lacks one of the keys.
     """
-    codes = [code_of_key(world, key) for key in keys]
+    codes = [code_of_key(world, key, source) for key in keys]
     if None in codes:
         return None
-    played = _held(world, prompts, [code for code in codes if code is not None], frames, seed, ("sides", progress))
+    held = [code for code in codes if code is not None]
+    played = _held(world, prompts, held, frames, seed, ("sides", progress), text_BP)
     opposite = 0
     for prompt, clips in zip(prompts, played, strict=True):
         first, second = (mean_shift(np.concatenate([prompt[-1:], clip]))[0] for clip in clips)
@@ -129,6 +136,7 @@ def revisit_gains(
     seed: int = 0,
     progress: Progress | None = None,
     text_BP: torch.Tensor | None = None,
+    source: str = "",
 ) -> np.ndarray | None:
     """How much of the starting place comes back after leaving it and turning around, in dB, one value a prompt.
 
@@ -140,7 +148,7 @@ def revisit_gains(
     Returns:
         float64 ``(prompts,)``, or None when the world has no pair of opposite keys on two codes.
     """
-    pairs = [tuple(code_of_key(world, key) for key in pair) for pair in OPPOSITES]
+    pairs = [tuple(code_of_key(world, key, source) for key in pair) for pair in OPPOSITES]
     pairs = [pair for pair in pairs if None not in pair and pair[0] != pair[1]]
     if not pairs:
         return None
@@ -159,9 +167,9 @@ def revisit_gains(
     return np.asarray(gains)
 
 
-def code_of_key(world: Any, key: str) -> int | None:
-    """The latent action that a key plays, or None when no action has this key."""
-    for action in world.actions:
+def code_of_key(world: Any, key: str, source: str = "") -> int | None:
+    """The latent action that a key plays in a source, or None when no action has this key."""
+    for action in book_of(world, source):
         if key in action.keys:
             return int(action.code)
     return None

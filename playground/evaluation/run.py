@@ -19,6 +19,7 @@ from playground.evaluation.measure import HORIZON
 from playground.evaluation.report import finite_numbers, write_report
 from playground.evaluation.sample import Sample, draw_sample, fit_size, open_sources
 from playground.evaluation.speed import measure_speed
+from playground.evaluation.starts import Starts, shipped_prompts
 from playground.evaluation.text_probes import TextProbe
 from playground.evaluation.texts import embed_captions
 
@@ -110,9 +111,9 @@ class Evaluation:
         self.notes: list[str] = []
         clips = sample.clips_BTHWC
         picks = np.linspace(0, len(clips) - 1, min(_STARTS, len(clips))).astype(int)
-        self.starts = clips[picks, : max(1, context)]
-        self.start_texts = self._texts([sample.captions[pick] for pick in picks])
-        self.prompts = world_prompts(world)
+        texts = self._texts([sample.captions[pick] for pick in picks])
+        self.starts = Starts(clips[picks, : max(1, context)], sample.sources_B[picks].tolist(), texts)
+        self.prompts = shipped_prompts(world)
 
     def measure(self, suite: str) -> None:
         """Run the suite."""
@@ -189,13 +190,9 @@ class Evaluation:
 
     def _keys(self) -> None:
         sources = self.sources
-        consistency = probes.key_consistency(
-            self.world, self.starts, seed=self.seed, progress=self.progress, text_BP=self.start_texts
-        )
-        if consistency is None:
+        if not self._per_source("key_consistency", probes.key_consistency):
             self.note("key_accuracy: fewer than two actions of the world have keys")
             return
-        self._mean("key_consistency", consistency)
         if self.context < inverse_dynamics.FRAMES - 1:
             self.note("key_accuracy: the probe needs two frames of context, the episodes are too short")
             return
@@ -209,7 +206,7 @@ class Evaluation:
 
     def _judged(self, source: str, dataset: Any, several: bool) -> np.ndarray | None:
         """``probe_accuracy`` and the values of ``key_accuracy`` for one source."""
-        names = [str(action.name) for action in probes.keyed_actions(self.world)]
+        names = [str(action.name) for action in probes.keyed_actions(self.world, source)]
         recorded = list(getattr(getattr(dataset, "info", None), "action_names", []))
         where = f" for {source}" if several else ""
         if len(set(names) & set(recorded)) < 2:
@@ -230,7 +227,9 @@ class Evaluation:
         suffix = f"/{source}" if several else ""
         picks = slice(None, None, max(1, len(clips.clips_BTHWC) // _STARTS))
         mine, texts = clips.clips_BTHWC[picks][:_STARTS, : self.context], self._texts(clips.captions[picks][:_STARTS])
-        shares = probes.key_accuracy(self.world, judge, mine, seed=self.seed, progress=self.progress, text_BP=texts)
+        shares = probes.key_accuracy(
+            self.world, judge, mine, seed=self.seed, progress=self.progress, text_BP=texts, source=source
+        )
         if shares is None:
             self.note(f"key_accuracy{where}: fewer than two of the world's keys are frequent enough in the data")
             return None
@@ -241,35 +240,63 @@ class Evaluation:
 
     def _prompts(self, suite: str) -> None:
         """Opposite keys over the shipped prompts, and whether a place is still there on return."""
-        if self.prompts:
-            counted = probes.opposite_prompts(self.world, self.prompts, seed=self.seed, progress=self.progress)
-            if counted is not None:
-                self.numbers |= {"opposite_prompts": counted[0], "opposite_prompts_total": counted[1]}
+        self._opposites()
         for away in (8, 32) if suite == "long" else (8,):
-            gains = probes.revisit_gains(self.world, self.starts, away, self.seed, self.progress, self.start_texts)
-            if gains is None:
+            if not self._per_source(f"revisit_gain_db_{away}", probes.revisit_gains, away=away):
                 self.note("revisit_gain_db: the world has no pair of opposite keys (left and right, or up and down)")
                 return
-            self._mean(f"revisit_gain_db_{away}", gains)
 
-    def _places(self) -> tuple[list[np.ndarray], Any]:
+    def _opposites(self) -> None:
+        counts: dict[str, tuple[int, int]] = {}
+        for source, starts in self.prompts.by_source():
+            counted = probes.opposite_prompts(self.world, starts.clips, **self._told(source, starts))
+            if counted is not None:
+                counts[f"/{source}"] = counted
+        several = counts if len(counts) > 1 else {}
+        whole = {"": tuple(np.sum(list(counts.values()), axis=0).tolist())} if counts else {}
+        for suffix, (opposite, total) in {**whole, **several}.items():
+            self.numbers |= {f"opposite_prompts{suffix}": opposite, f"opposite_prompts_total{suffix}": total}
+
+    def _per_source(self, key: str, probe: Callable[..., np.ndarray | None], **options: Any) -> bool:
+        """Ask a probe about keys, from the starts of each source with its own keys; says whether any could be asked."""
+        found = {}
+        for source, starts in self.starts.by_source():
+            answers = probe(self.world, starts.clips, **self._told(source, starts), **options)
+            if answers is not None:
+                found[f"/{source}"] = answers
+        if found:
+            self._mean(key, np.concatenate(list(found.values())))
+        for suffix, answers in found.items() if len(found) > 1 else ():
+            self._mean(key, answers, suffix)
+        return bool(found)
+
+    def _told(self, source: str, starts: Starts) -> dict[str, Any]:
+        """What every probe wants to know of where its runs begin."""
+        return {"seed": self.seed, "progress": self.progress, "text_BP": starts.text_BP, "source": source}
+
+    def _places(self) -> Starts:
         """Where long runs and pictures start: shipped prompts, or clips with captions for a world that takes texts."""
-        if self.start_texts is not None or not self.prompts:
-            return list(self.starts), self.start_texts
-        return self.prompts, None
+        return self.starts if self.starts.text_BP is not None or not len(self.prompts) else self.prompts
 
     def _draw_actions(self, frames: int = 20) -> None:
         """``control.png``: each named key held from one start; ``gallery.png``: each code held from several."""
-        places, texts = self._places()
-        shown, texts = places[:3], None if texts is None else texts[:3]
-        keyed = probes.keyed_actions(self.world)
-        if keyed:
+        places = self._places()
+        firsts = [starts.rows([0]) for _, starts in places.by_source()]
+        rows, labels = [], []
+        for first in firsts:
+            keyed = probes.keyed_actions(self.world, first.sources[0])
             codes = [int(action.code) for action in keyed]
-            text = None if texts is None else texts[:1]
-            clips = rollouts.hold(self.world, shown[0], codes, frames, self.seed, text)
-            pictures.save_held(self.folder / "control.png", clips, [str(action.name) for action in keyed])
+            if codes:
+                rows += list(rollouts.hold(self.world, first.clips[0], codes, frames, self.seed, first.text_BP))
+            whose = f"{first.sources[0]}: " if len(firsts) > 1 else ""
+            labels += [f"{whose}{action.name}" for action in keyed]
+        if rows:
+            pictures.save_held(self.folder / "control.png", np.stack(rows), labels)
+        one_each = [list(places.sources).index(first.sources[0]) for first in firsts]
+        shown = places.rows(one_each if len(firsts) > 1 else range(min(3, len(places))))
         held = np.repeat(np.arange(self.world.dynamics.num_actions)[:, None], frames, axis=1)
-        played = rollouts.play_each(self.world, shown, held, [self.seed] * len(shown), text_BP=texts)
+        seeds = [self.seed] * len(shown)
+        played = rollouts.play_each(self.world, shown.clips, held, seeds, text_BP=shown.text_BP)
         names = {int(action.code): f": {action.name}" for action in self.world.actions}
         labels = [f"code {code}{names.get(code, '')}" for code in range(len(held))]
         pictures.save_gallery(self.folder / "gallery.png", played, labels)
@@ -278,11 +305,17 @@ class Evaluation:
         if self.sample.clips_BTHWC.shape[1] < HORIZON:
             self.note(f"survival_1000: real clips of {HORIZON} frames are needed, the episodes are shorter")
             return
-        starts, texts = self._places()
-        real = self.sample.clips_BTHWC
-        lasted = survival.survive(self.world, starts, real, seed=self.seed, progress=self.progress, text_BP=texts)
+        parts, several = [], len(set(self._places().sources)) > 1
+        for source, starts in self._places().by_source():
+            mine = self.sample.rows(source)
+            real = self.sample.clips_BTHWC[mine] if several and mine.any() else self.sample.clips_BTHWC
+            runs = survival.RUNS if not several else survival.RUNS // 2
+            parts.append(survival.survive(self.world, starts.clips, real, runs=runs, **self._told(source, starts)))
+            if several:
+                self._share("survival_1000", parts[-1].share, runs, f"/{source}")
+        lasted = survival.join(parts)
         runs = len(lasted.alive)
-        self.numbers |= {"survival_1000": lasted.share, "survival_1000_ci": share_half_width(lasted.share, runs)}
+        self._share("survival_1000", lasted.share, runs)
         self.numbers["survival_real"] = lasted.real
         self.numbers |= {"survival_runs": runs, "survival_uses_features": int(lasted.used_features)}
         curve = {"inside the band": (np.append(0, lasted.times), np.append(1.0, lasted.alive.mean(axis=0)))}
@@ -293,28 +326,18 @@ class Evaluation:
             self.note(f"survival_1000 (measured): at the end outside the band by {', '.join(left)} of {runs} runs")
 
     def _speed(self) -> None:
-        start = None if self.prompts else self.starts[0]
+        start = None if len(self.prompts) else self.starts.clips[0]
         try:
             self.numbers |= measure_speed(self.world, start, progress=self.progress)
         except Exception as error:  # whatever a backend does here, the numbers of an hour are not lost
             self.note(f"speed: could not be measured ({type(error).__name__}: {error})")
 
+    def _share(self, key: str, share: float, runs: int, suffix: str = "") -> None:
+        self.numbers |= {f"{key}{suffix}": share, f"{key}_ci{suffix}": share_half_width(share, runs)}
+
     def _mean(self, key: str, values: np.ndarray, suffix: str = "") -> None:
         self.numbers[f"{key}{suffix}"] = float(values.mean())
         self.numbers[f"{key}_ci{suffix}"] = mean_half_width(values)
-
-
-def world_prompts(world: Any) -> list[np.ndarray]:
-    """The world's shipped prompts as uint8 clips ``(T, H, W, 3)``."""
-    if not world.prompts:
-        return []
-    from playground.world.prompt import Prompt
-
-    return [_prompt_frames(Prompt.from_path(path, world.frame_size)) for path in world.prompts]
-
-
-def _prompt_frames(prompt: Any) -> np.ndarray:
-    return np.asarray(getattr(prompt, "frames_THWC", prompt))
 
 
 def _load_world(world: Any) -> Any:

@@ -16,6 +16,9 @@ from playground.evaluation.rollouts import Progress, play, prefill
 if TYPE_CHECKING:
     import torch
 
+RUNS = 16
+"""Runs of a world; a source of several plays half as many."""
+
 STATISTICS = ("sharpness", "motion", "brightness", "contrast")
 _TAIL = 16
 _HOLD = 12
@@ -110,11 +113,12 @@ def survive(
     prompts: Sequence[np.ndarray],
     real_BTHWC: np.ndarray,
     frames: int = 1000,
-    runs: int = 16,
+    runs: int = RUNS,
     every: int = 50,
     seed: int = 0,
     progress: Progress | None = None,
     text_BP: torch.Tensor | None = None,
+    source: str = "",
 ) -> Survival:
     """Play all runs side by side under random keys and look at them every ``every`` frames.
 
@@ -134,9 +138,10 @@ def survive(
         seed: of keys and noise.
         progress: called after every look.
         text_BP: embedded text of each prompt, for a world that takes texts; it holds through the whole run.
+        source: whose keys are drawn, in a world that learned from several sources.
     """
     band = Band.of(real_BTHWC)
-    codes = [int(action.code) for action in keyed_actions(world)] or list(range(world.dynamics.num_actions))
+    codes = [int(action.code) for action in keyed_actions(world, source)] or list(range(world.dynamics.num_actions))
     rng = np.random.default_rng(seed)
     actions = rng.choice(codes, (runs, -(-frames // _HOLD))).repeat(_HOLD, axis=1)[:, :frames].astype(np.int64)
     length = min(len(prompt) for prompt in prompts)
@@ -160,6 +165,14 @@ def survive(
     unseen = Band.of(real_BTHWC[::2]).left_by(real_BTHWC[1::2, -_TAIL:]) if len(real_BTHWC) > 1 else [[]]
     inside = float(np.mean([not names for names in unseen]))
     return Survival(np.asarray(times), np.asarray(alive).T, reasons, band.crowd is not None, inside)
+
+
+def join(parts: Sequence[Survival]) -> Survival:
+    """Runs of several sources, looked at after the same frames, as one."""
+    reasons = {name: sum(part.reasons[name] for part in parts) for name in parts[0].reasons}
+    alive = np.concatenate([part.alive for part in parts])
+    used = all(part.used_features for part in parts)
+    return Survival(parts[0].times, alive, reasons, used, float(np.mean([part.real for part in parts])))
 
 
 def _clip_features(clips_BTHWC: np.ndarray) -> np.ndarray:
