@@ -20,7 +20,14 @@ from playground.data.format import (
     motion_path,
     open_shard,
 )
-from playground.data.sampling import balance_captions, check_shares, check_source_weights, motion_weights, share_sources
+from playground.data.sampling import (
+    balance_captions,
+    check_shares,
+    check_source_weights,
+    favour_changes,
+    motion_weights,
+    share_sources,
+)
 
 _MOTION_CHUNK = 256
 # Motion is compared on about this many rows and columns: on all pixels of 300,000 frames of 128 px it takes minutes.
@@ -84,6 +91,7 @@ class ClipDataset:
         motion_weight: float = 0.0,
         source_weights: Mapping[str, float] | None = None,
         rare_captions: float = 0.0,
+        caption_changes: float = 0.0,
     ) -> None:
         """Open the folders and list their windows.
 
@@ -96,16 +104,19 @@ class ClipDataset:
             source_weights: how much is sampled of each source, in any unit; by default what its windows make up.
             rare_captions: 0 samples captions as often as they occur, 1 every caption of a source equally often,
                 between is a mixture. A window counts for the caption of its last frame.
+            caption_changes: least share, of the windows drawn of each source, of those around a change of the caption
+                (it comes in them, or in the ``length`` frames before them).
 
         Raises:
             PlaygroundError: a missing, damaged or mismatching folder, or no episode of ``length`` frames.
         """
-        _check_arguments(length, stride, motion_weight, rare_captions)
+        shares = {"motion_weight": motion_weight, "rare_captions": rare_captions, "caption_changes": caption_changes}
+        _check_arguments(length, stride, shares)
         paths = [Path(folders)] if isinstance(folders, (str, Path)) else [Path(folder) for folder in folders]
         if not paths:
             raise PlaygroundError("no dataset folder given; pass --data with at least one folder")
         self.length, self.stride, self.motion_weight = length, stride, motion_weight
-        self.rare_captions = rare_captions
+        self.rare_captions, self.caption_changes = rare_captions, caption_changes
         self.folders = paths
         self.infos = [load_info(path) for path in paths]
         self.info: DatasetInfo = self.infos[0]
@@ -153,7 +164,7 @@ class ClipDataset:
 
         Latents kept in the order of the frames are then ``latents[starts[:, None] + np.arange(length)]``.
         """
-        if self.motion_weight == 0.0 and self.rare_captions == 0.0 and self.source_weights is None:
+        if self.source_weights is None and not (self.motion_weight or self.rare_captions or self.caption_changes):
             return self.starts_W[rng.integers(0, len(self.starts_W), batch)]
         if self._cumulative_W is None:
             self._cumulative_W = np.cumsum(self._window_weights())
@@ -284,26 +295,37 @@ class ClipDataset:
 
     def _window_weights(self) -> np.ndarray:
         motion_W = self._window_motion()
-        if self.source_weights is None and self.rare_captions == 0.0:
+        if self.source_weights is None and not (self.rare_captions or self.caption_changes):
             return motion_weights(motion_W, self.motion_weight)
-        weights_W = np.zeros(len(motion_W))
+        weights_W, changing_W = np.zeros(len(motion_W)), self._changing()
         source_W = self.source_T[self.starts_W]
         caption_W = self.caption_ids_T[self.starts_W + self.length - 1]
         for source in np.unique(source_W):
             mine = source_W == source
             moving_W = motion_weights(motion_W[mine], self.motion_weight)
-            weights_W[mine] = balance_captions(moving_W, caption_W[mine], self.rare_captions)
+            balanced_W = balance_captions(moving_W, caption_W[mine], self.rare_captions)
+            weights_W[mine] = favour_changes(balanced_W, changing_W[mine], self.caption_changes)
         shares = np.bincount(source_W, minlength=len(self.sources)).tolist()
         if self.source_weights is not None:
             shares = [self.source_weights[name] for name in self.sources]
             check_shares(shares, weights_W, source_W, self.sources, self.length)
         return share_sources(weights_W, source_W, shares)
 
+    def _changing(self) -> np.ndarray:
+        """Which windows (bool, W) have a change of the caption in them, or in as many frames before them."""
+        changed_T = (np.diff(self.caption_ids_T, prepend=self.caption_ids_T[:1]) != 0) & ~self.first_T.astype(bool)
+        before_T = np.concatenate([[0], np.cumsum(changed_T)])
+        # The frames before a window may be those of another episode, whose changes do not show here.
+        episode_T = np.maximum.accumulate(np.where(self.first_T, np.arange(self.num_frames), 0))
+        since_W = np.maximum(self.starts_W - self.length, episode_T[self.starts_W])
+        changing_W: np.ndarray = before_T[self.starts_W + self.length] > before_T[since_W]
+        return changing_W
 
-def _check_arguments(length: int, stride: int, motion_weight: float, rare_captions: float) -> None:
+
+def _check_arguments(length: int, stride: int, shares: Mapping[str, float]) -> None:
     if length < 1 or stride < 1:
         raise PlaygroundError(f"length and stride must be 1 or more, got {length} and {stride}")
-    for name, value in (("motion_weight", motion_weight), ("rare_captions", rare_captions)):
+    for name, value in shares.items():
         if not 0.0 <= value <= 1.0:
             raise PlaygroundError(f"{name} must be 0..1, got {value}")
 

@@ -58,6 +58,26 @@ def balance_captions(weights_W: np.ndarray, caption_W: np.ndarray, share: float)
     return balanced_W
 
 
+def favour_changes(weights_W: np.ndarray, changing_W: np.ndarray, share: float) -> np.ndarray:
+    """Draw windows around a change of the caption more often: they alone show what a text does to a picture.
+
+    Args:
+        weights_W: weight of each window.
+        changing_W: bool, which windows those are.
+        share: the part of the sum that they shall have at least; 0 leaves the weights as they are.
+
+    Returns:
+        New weights (W,) with the same sum.
+    """
+    total, found = weights_W.sum(), weights_W[changing_W].sum()
+    if found <= 0 or found >= share * total:
+        return weights_W
+    favoured_W: np.ndarray = weights_W * np.where(
+        changing_W, share * total / found, (1 - share) * total / (total - found)
+    )
+    return favoured_W
+
+
 def check_shares(
     shares: Sequence[float], weights_W: np.ndarray, source_W: np.ndarray, sources: Sequence[str], length: int
 ) -> None:

@@ -29,6 +29,7 @@ class StagePreset:
         window: frames in a clip (tokenizer: 1, latent actions: 2 or more).
         motion_weight: 0 samples clips evenly, 1 in proportion to the motion in them.
         rare_captions: 0 samples captions as often as they occur, 1 every caption of a source equally often.
+        caption_changes: least share of windows around a change of the caption, of those drawn of each source.
         checkpoint_every: steps between checkpoints when the budget is counted in steps.
         inspect_every: steps between contact sheets.
         source_actions: dynamics only: ``latent`` learns from inferred actions, ``label`` from the recorded
@@ -48,6 +49,7 @@ class StagePreset:
     window: int = 1
     motion_weight: float = 0.0
     rare_captions: float = 0.0
+    caption_changes: float = 0.0
     checkpoint_every: int = 500
     inspect_every: int = 500
     source_actions: Literal["latent", "label"] = "latent"
@@ -59,7 +61,7 @@ class StagePreset:
         for name in ("steps", "batch", "window", "checkpoint_every", "inspect_every"):
             if getattr(self, name) < 1:
                 raise ValueError(f"field {name!r} must be 1 or more, got {getattr(self, name)}")
-        for name in ("budget_share", "ema", "motion_weight", "rare_captions", "label_share"):
+        for name in ("budget_share", "ema", "motion_weight", "rare_captions", "caption_changes", "label_share"):
             if not 0.0 <= getattr(self, name) <= 1.0:
                 raise ValueError(f"field {name!r} must lie in 0..1, got {getattr(self, name)}")
         if self.adam_lr <= 0 or self.muon_lr < 0:

@@ -232,6 +232,7 @@ def open_dataset(run: Run, length: int, recipe: StagePreset) -> ClipDataset:
         motion_weight=recipe.motion_weight,
         source_weights=run.preset.source_weights,
         rare_captions=recipe.rare_captions,
+        caption_changes=recipe.caption_changes,
     )
     if dataset.info.size != run.preset.frame_size:
         raise PlaygroundError(

@@ -104,6 +104,25 @@ def test_rare_captions_are_drawn_as_often_as_the_others(folders: list[Path]) -> 
     )
 
 
+def test_changes_of_the_caption_get_their_share_and_no_other_episode_counts(tmp_path: Path) -> None:
+    # The caption changes in the middle of the second episode; the third begins with the first caption again.
+    with ClipWriter(tmp_path / "d", FLIGHT) as writer:
+        for number in range(180):
+            picture = np.zeros((4, 4, 3), np.uint8)
+            writer.append(picture, action=0, truncated=number % 60 == 59, caption=int(90 <= number < 120))
+    data = ClipDataset(tmp_path / "d", length=4)
+    around = {start for start in data.starts_W.tolist() if 87 <= start < 95}
+
+    def share(asked: float) -> float:
+        drawn = ClipDataset(data.folders, length=4, caption_changes=asked).sample_starts(6000, np.random.default_rng(0))
+        return float(np.isin(drawn, list(around)).mean())
+
+    plain = len(around) / len(data)
+    assert share(0.0) == pytest.approx(plain, abs=0.01)
+    assert share(plain / 2) == pytest.approx(plain, abs=0.01)
+    assert share(0.5) == pytest.approx(0.5, abs=0.02)
+
+
 def test_motion_that_is_not_asked_for_is_not_read(folders: list[Path]) -> None:
     weights = {"flight": 1, "game": 1, "import": 1}
     data = ClipDataset(folders, length=2, source_weights=weights, rare_captions=0.5)
@@ -149,6 +168,7 @@ def test_sampling_without_weights_is_what_it_always_was(folders: list[Path]) -> 
         ({"source_weights": {"flight": 1, "game": -1, "import": 1}}, r"'game' must be 0 or more, got -1"),
         ({"source_weights": {"flight": 0, "game": 0, "import": 0}}, r"at least one must be above 0"),
         ({"rare_captions": 1.5}, r"rare_captions must be 0..1"),
+        ({"caption_changes": -0.5}, r"caption_changes must be 0..1"),
         (
             {"length": 200, "source_weights": {"flight": 1, "game": 0, "import": 1}},
             "'flight' has no window of 200",
