@@ -14,7 +14,8 @@ from playground.core.errors import PlaygroundError
 from playground.data.format import DatasetInfo
 from playground.data.writer import ClipWriter
 from playground.evaluation import features, perceptual
-from playground.evaluation.run import evaluate_world, world_prompts
+from playground.evaluation.run import evaluate_world
+from playground.evaluation.starts import shipped_prompts
 from playground.training.pack import pack
 from playground.training.sources import PROMPT_FRAMES
 from playground.world.bundle import World
@@ -83,7 +84,7 @@ def test_a_run_packs_into_a_world_with_prompts_from_held_out_clips(
     folder = pack(run_folder, tmp_path / "packed", data=[clips["train"], clips["test"]], prompts=4)
     world = World.load(folder)
     assert world.name == "packed"
-    prompts = world_prompts(world)
+    prompts = shipped_prompts(world).clips
     assert [prompt.shape[0] for prompt in prompts] == [PROMPT_FRAMES] * 4
     held_out = np.load(clips["test"] / "0000.frames.npy")
     assert all((held_out == prompt[0]).all(axis=(1, 2, 3)).any() for prompt in prompts)
