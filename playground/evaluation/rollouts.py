@@ -15,6 +15,7 @@ import torch
 
 from playground.core.errors import PlaygroundError
 from playground.core.sampling import make_generator
+from playground.world.sources import book_of
 
 ARMS = ("true", "shuffled", "noop", "random")
 """Rollouts that differ in their actions only."""
@@ -200,10 +201,12 @@ def roll_out(
     progress: Progress | None = None,
     actions_BT: np.ndarray | None = None,
     prompt_BP: torch.Tensor | None = None,
+    sources_B: Sequence[str] | None = None,
 ) -> Rollouts:
     """Continue true clips under true, shuffled, no-op and random latent actions, and with the true past.
 
-    Shuffled actions are the true ones of another clip and moment; random ones are uniform over the codes.
+    Shuffled actions are the true ones of another clip and moment of the same source; random ones are uniform over the
+    codes.
 
     Args:
         world: the world that is measured.
@@ -215,12 +218,14 @@ def roll_out(
         progress: called after every generated frame of a batch.
         actions_BT: latent action that produced each frame; inferred by the world's own model when left out.
         prompt_BP: embedded captions, for a world that takes texts.
+        sources_B: source of each clip, for a world that learned from several; all of one by default.
     """
     if not 1 <= context < clips_BTHWC.shape[1]:
         raise ValueError(f"context of {context} frames does not fit clips of {clips_BTHWC.shape[1]} frames")
     if actions_BT is None:
         actions_BT = np.concatenate([infer_actions(world, part) for part in _parts(clips_BTHWC, batch)])
-    actions = arm_actions(actions_BT[:, context:], world, np.random.default_rng(seed))
+    named_B = [""] * len(clips_BTHWC) if sources_B is None else list(sources_B)
+    actions = arm_actions(actions_BT[:, context:], world, named_B, np.random.default_rng(seed))
     actions[FORCED] = actions["true"]
     played: dict[str, list[np.ndarray]] = {arm: [] for arm in arms}
     total = len(arms) * (clips_BTHWC.shape[1] - context) * -(-len(clips_BTHWC) // batch)
@@ -247,20 +252,28 @@ def roll_out(
     )
 
 
-def arm_actions(true_BT: np.ndarray, world: Any, rng: np.random.Generator) -> dict[str, np.ndarray]:
-    """The latent actions of every arm, each int64 ``(B, T)``, from the inferred true ones."""
-    flat = true_BT.reshape(-1)
+def arm_actions(
+    true_BT: np.ndarray, world: Any, sources_B: Sequence[str], rng: np.random.Generator
+) -> dict[str, np.ndarray]:
+    """The latent actions of every arm, each int64 ``(B, T)``, from the inferred true ones and the clips' sources."""
+    shuffled, noop = true_BT.copy(), true_BT.copy()
+    for source in dict.fromkeys(sources_B):
+        rows = [row for row, name in enumerate(sources_B) if name == source]
+        # Another source has other actions: with those, any world would look as if it obeyed.
+        flat = true_BT[rows].reshape(-1)
+        shuffled[rows] = flat[rng.permutation(flat.size)].reshape(len(rows), -1)
+        noop[rows] = noop_code(world, source)
     return {
         "true": true_BT,
-        "shuffled": flat[rng.permutation(flat.size)].reshape(true_BT.shape),
-        "noop": np.full_like(true_BT, noop_code(world)),
+        "shuffled": shuffled,
+        "noop": noop,
         "random": rng.integers(0, world.dynamics.num_actions, true_BT.shape).astype(true_BT.dtype),
     }
 
 
-def noop_code(world: Any) -> int:
-    """The latent action of holding no key; "unknown" for a world whose book has none."""
-    noop = getattr(world.actions, "noop", None)
+def noop_code(world: Any, source: str = "") -> int:
+    """The latent action of holding no key in a source; "unknown" for a world whose book has none."""
+    noop = getattr(book_of(world, source), "noop", None)
     return int(getattr(noop, "code", noop if noop is not None else world.dynamics.num_actions))
 
 

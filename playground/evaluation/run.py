@@ -163,7 +163,8 @@ class Evaluation:
     def _rollouts(self) -> Any:
         clips, context = self.sample.clips_BTHWC, self.context
         texts = self._texts(self.sample.captions)
-        played = rollouts.roll_out(self.world, clips, context, self.seed, progress=self.progress, prompt_BP=texts)
+        told = {"progress": self.progress, "prompt_BP": texts, "sources_B": self.sample.sources_B.tolist()}
+        played = rollouts.roll_out(self.world, clips, context, self.seed, **told)
         true = played.arms["true"]
         pictures.save_rollouts(self.folder / "rollouts.png", played.truth_BTHWC, true)
         quality = measure.rollout_quality(played, clips[:, context - 1])

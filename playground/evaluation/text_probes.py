@@ -93,7 +93,7 @@ class TextProbe:
         rows = self._asked(judge, real)
         asked, source = real.caption_B[rows], real.source_B[rows]
         texts = self._wordings([real.captions[index] for index in asked], source, told)
-        drawn = self._draw(texts)
+        drawn = self._draw(texts, source.tolist())
         pictures.save_texts(self.folder / "texts.png", drawn[:16, [0, 3, LOOK - 1, SHOWN - 1]], texts[:16])
         first, later = judge.read(drawn[:, 0]), judge.read(drawn[:, LOOK - 1])
         numbers = by_source("text_accuracy", first == asked, source)
@@ -105,7 +105,7 @@ class TextProbe:
             "text_runs": len(asked),
         }
 
-    def _draw(self, texts: list[str]) -> np.ndarray:
+    def _draw(self, texts: list[str], sources: list[str]) -> np.ndarray:
         """Draw a first frame from each text, as a player gets it, and play on under the no-op: ``(B, SHOWN, ...)``."""
         embedded = embed_captions(self.world, texts, ())
         parts = []
@@ -114,7 +114,8 @@ class TextProbe:
             seeds = [self.seed + row for row in rows]
             first = np.stack([self.world.draw_first_frame(texts[row], seed=self.seed + row) for row in rows])[:, None]
             state = prefill(self.world, first, None, seeds, embedded[rows.start : rows.stop])
-            actions = np.full((len(rows), SHOWN - 1), noop_code(self.world), np.int64)
+            held = np.array([noop_code(self.world, sources[row]) for row in rows], np.int64)
+            actions = np.repeat(held[:, None], SHOWN - 1, axis=1)
             played = play(self.world, state, actions, seeds, prompt_BP=embedded[rows.start : rows.stop])
             parts.append(np.concatenate([first, played], axis=1))
             if self.progress is not None:

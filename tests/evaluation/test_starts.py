@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from playground.evaluation import probes
+from playground.evaluation import probes, rollouts
 from playground.evaluation.starts import Starts
 from tests.evaluation.fake_world import FakeBook, FakeWorld, book, picture
 
@@ -44,3 +44,14 @@ def test_each_source_is_asked_with_its_own_keys(source: str, left: int | None) -
     answer = probes.opposite_prompts(world, prompts, frames=10, source=source)
     assert answer == (None if left is None else (3, 3))
     assert (probes.revisit_gains(world, prompts, 4, source=source) is None) == (left is None)
+
+
+def test_actions_are_shuffled_within_a_source_and_stand_still_with_its_key() -> None:
+    world = _swapped_world()
+    stay, left, right = book()
+    world.sources["mirror"].actions = FakeBook([SimpleNamespace(**{**vars(stay), "code": 7}), left, right])
+    true_BT = np.repeat(np.array([[1], [5], [2], [6]]), 4, axis=1)
+    arms = rollouts.arm_actions(true_BT, world, ["shaft", "mirror", "shaft", "mirror"], np.random.default_rng(0))
+    assert sorted(arms["shuffled"][[0, 2]].flatten().tolist()) == [1] * 4 + [2] * 4
+    assert sorted(arms["shuffled"][[1, 3]].flatten().tolist()) == [5] * 4 + [6] * 4
+    assert arms["noop"][:, 0].tolist() == [0, 7, 0, 7]
