@@ -39,17 +39,23 @@ def write_action_book(
     for index, source in enumerate(dataset.sources if len(dataset.sources) > 1 else []):
         own = np.where(dataset.source_T == index, codes, -1)
         if (own >= 0).any():
-            entries = action_entries(dataset, own, num_codes, source_actions, seed)
+            entries = action_entries(dataset, own, num_codes, source_actions, seed, source)
             write_json(path.with_name(book_name(source)), {"actions": entries})
 
 
 def action_entries(
-    dataset: ClipDataset, codes: np.ndarray, num_codes: int, source_actions: str, seed: int
+    dataset: ClipDataset, codes: np.ndarray, num_codes: int, source_actions: str, seed: int, source: str = ""
 ) -> list[dict[str, Any]]:
-    """The entries of one book, from the frames whose code is not -1; see :func:`write_action_book`."""
+    """The entries of one book, from the frames whose code is not -1; see :func:`write_action_book`.
+
+    In the book of a source, recorded actions that only other sources have get no keys.
+    """
     names, rng = dataset.action_names, np.random.default_rng(seed)
     if source_actions == "label":
-        return share_keys([named_action(code, name) for code, name in enumerate(names)])
+        infos = [info for info in dataset.infos if not source or info.source == source]
+        mine = {name for info in infos for name in info.action_names}
+        entries = [named_action(code, name) for code, name in enumerate(names)]
+        return share_keys([e if e["name"] in mine else {**e, "keys": []} for e in entries])
     motion, counts = code_motion(dataset, codes, num_codes, rng)
     labelled = np.flatnonzero((codes >= 0) & (dataset.actions_T >= 0))
     if names and len(labelled):

@@ -107,3 +107,17 @@ def test_the_book_of_one_source_does_not_see_the_others(collected: Path, tmp_pat
     )
     assert [entry["name"] for entry in one][1:3] == ["left", "right"]
     assert [entry["name"] for entry in two][1:3] == ["right", "left"]
+
+
+def test_recorded_actions_get_keys_in_the_sources_that_have_them(collected: Path, tmp_path: Path) -> None:
+    info = DatasetInfo(source="flight", size=16, fps=20.0, action_names=["noop", "climb"])
+    with ClipWriter(tmp_path / "flight", info) as writer:
+        for t in range(4):
+            writer.append(np.zeros((16, 16, 3), np.uint8), action=t % 2)
+    data = ClipDataset([collected, tmp_path / "flight"], length=2)
+    keys = {
+        source: {e["name"] for e in action_entries(data, data.actions_T, 6, "label", 0, source) if e["keys"]}
+        for source in ("square", "flight")
+    }
+    assert keys == {"square": {"left", "right", "up", "down"}, "flight": {"climb"}}
+    assert [e["name"] for e in action_entries(data, data.actions_T, 6, "label", 0, "flight") if e["noop"]] == ["noop"]
