@@ -14,6 +14,11 @@ ART: dict[str, str] = {
         "`ASSET_LICENSES.md` under CC0, CC-BY 3.0, CC-BY 4.0 and OGA-BY 3.0; see that file for the authors. "
         "The prompt pictures in `prompts/` derive from that art and keep its licences."
     ),
+    "crafter": "Pictures of the source `crafter` show the sprites of Crafter (MIT licence, Danijar Hafner).",
+    "doom": (
+        "Pictures of the source `doom` show art of Freedoom (BSD-3-Clause, contributors to the Freedoom project), "
+        "drawn by ViZDoom; nothing of the game Doom itself was used."
+    ),
 }
 """Attribution of the art in the training data, by dataset source."""
 
@@ -46,7 +51,8 @@ def model_card(
 
     Args:
         world: ``name``, ``frame_size``, ``fps``, ``actions`` (entries of ``actions.json``), ``licence``,
-            ``data_statement`` and ``prompts``; missing ones are left out of the text.
+            ``data_statement`` and ``prompts``; missing ones are left out of the text. A world of several sources also
+            has ``books``: source name to the entries of its own book.
         report: numbers of ``report.json``; without it the card says that the world was not measured.
         bench: the flat bench numbers of one backend, or backend name to such numbers.
         run: ``run.json`` of the training run.
@@ -57,7 +63,7 @@ def model_card(
     """
     name = str(world.get("name", "world"))
     parts = [f"# {name}", _what_it_is(world), "## Use", _use(name)]
-    parts += ["## Actions", _actions(world.get("actions") or [])]
+    parts += ["## Actions", _books(world["books"]) if world.get("books") else _actions(world.get("actions") or [])]
     parts += ["## Data", _data(world, datasets)]
     parts += ["## Licence and attribution", _licence(world, datasets)]
     parts += ["## Numbers", _numbers(report) if report else "Not measured yet: run `playground eval`."]
@@ -90,6 +96,17 @@ def _actions(entries: Sequence[Mapping[str, Any]]) -> str:
         idle = "(no key held)" if entry.get("noop") else ""
         keys = ", ".join(f"`{key}`" for key in entry.get("keys", [])) or idle
         lines.append(f"| {entry.get('code')} | {entry.get('name')} | {keys} |")
+    return "\n".join(lines)
+
+
+def _books(books: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
+    """Keys mean what the player of that source expects; the latent actions behind them are shared."""
+    lines = ["| source | name | keys | latent action |", "|---|---|---|---:|"]
+    for source, entries in books.items():
+        for entry in entries:
+            keys = ", ".join(f"`{key}`" for key in entry.get("keys", [])) or "(no key held)" * bool(entry.get("noop"))
+            if keys:
+                lines.append(f"| {source} | {entry.get('name')} | {keys} | {entry.get('code')} |")
     return "\n".join(lines)
 
 

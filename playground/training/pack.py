@@ -67,6 +67,7 @@ def pack(
             "frame_size": info.size,
             "fps": info.fps,
             "actions": actions.to_entries(),
+            "books": _books(packed),
             "licence": WEIGHTS_LICENCE,
             "data_statement": statement,
         },
@@ -79,6 +80,12 @@ def pack(
     for line in oversized(out):
         LOGGER.warning("too large to ship with the program: %s", line)
     return out
+
+
+def _books(packed: Mapping[str, PackedSource]) -> dict[str, list[dict[str, Any]]]:
+    """The books of the sources, where a run has several."""
+    books = {key: one.source.actions for key, one in packed.items() if one.source.actions is not None}
+    return {key: book.to_entries() for key, book in books.items()} if len(packed) > 1 else {}
 
 
 def _save(

@@ -121,3 +121,13 @@ def test_without_recorded_actions_the_card_says_who_judged() -> None:
     unlabelled = {key: value for key, value in GOOD.items() if key not in ("key_accuracy", "probe_accuracy")}
     text = " ".join(limits(unlabelled | {"key_consistency": 0.5}))
     assert "own latent action model reads 50 %" in text
+
+
+def test_keys_of_several_sources_are_listed_for_each() -> None:
+    roll = {"code": 1, "name": "roll", "keys": ["left"], "noop": False}
+    stay = {"code": 0, "name": "stay", "keys": [], "noop": True}
+    nameless = {"code": 2, "name": "action 3", "keys": [], "noop": False}
+    card = model_card({**WORLD, "books": {"flight": [stay, roll, nameless], "maze": [{**stay, "code": 2}]}})
+    assert "| flight | roll | `left` | 1 |" in card
+    assert "| maze | stay | (no key held) | 2 |" in card
+    assert "action 3" not in card
