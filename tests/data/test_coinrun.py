@@ -15,11 +15,7 @@ from playground.data.worlds import StepBatch
 from playground.data.worlds.coinrun import SPLIT_LEVELS, CoinrunCollector
 from playground.data.worlds.coinrun_captions import EVENTS, GROUNDS
 from playground.data.worlds.procgen_backdrops import PLATFORM
-
-
-def files(folder: Path) -> dict[str, bytes]:
-    """Every file of a folder."""
-    return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
+from tests.data.counting import contents
 
 
 @pytest.fixture
@@ -65,8 +61,8 @@ def test_same_seed_same_bytes_whatever_the_threads(tmp_path: Path) -> None:
     for name, seed, threads in (("one", 1, 0), ("two", 1, 2), ("three", 2, 0)):
         options = {"difficulty": "easy", "threads": threads}
         collect("coinrun", 300, tmp_path / name, seed=seed, options=options, progress=False)
-    assert files(tmp_path / "one") == files(tmp_path / "two")
-    assert files(tmp_path / "one") != files(tmp_path / "three")
+    assert contents(tmp_path / "one") == contents(tmp_path / "two")
+    assert contents(tmp_path / "one") != contents(tmp_path / "three")
 
 
 @pytest.mark.usefixtures("simulator")

@@ -12,25 +12,14 @@ import numpy as np
 import pytest
 
 from playground.core.errors import PlaygroundError
-from playground.core.registry import COLLECTORS
 from playground.data.collect import check_disk, collect
 from playground.data.dataset import ClipDataset
 from playground.data.format import complete_shards
 from playground.data.rollouts import missing_rollouts, shard_lengths
 from playground.data.worlds import option_bool
-from tests.data.counting import EPISODE, CounterCollector
+from tests.data.counting import EPISODE, CounterCollector, contents
 
-
-@pytest.fixture(autouse=True)
-def small_world(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The counting world under a name, and shards of 20 frames, so that a hundred frames make several rollouts."""
-    monkeypatch.setitem(COLLECTORS._classes, "test-counter", CounterCollector)
-    monkeypatch.setattr(shard_lengths, "__defaults__", (20,))
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    """Every file of a folder."""
-    return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
+pytestmark = pytest.mark.usefixtures("counting_world")
 
 
 def run(out: Path, **changes: Any) -> None:

@@ -18,15 +18,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from playground.core.registry import COLLECTORS
 from playground.data.collect import collect
 from playground.data.dataset import ClipDataset
 from playground.data.format import DatasetInfo, complete_shards
-from playground.data.rollouts import shard_lengths
 from playground.data.writer import ClipWriter, ShardWriter
-from tests.data.counting import CounterCollector
+from tests.data.counting import contents
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="kill -9 is a POSIX signal")
+pytestmark = [
+    pytest.mark.usefixtures("counting_world"),
+    pytest.mark.skipif(sys.platform == "win32", reason="kill -9 is a POSIX signal"),
+]
 
 WRITER = """
 import sys
@@ -54,18 +55,6 @@ if __name__ == "__main__":
     options = {"wait_ms": int(sys.argv[2])}
     collect("test-counter", 800, sys.argv[1], size=8, options=options, processes=2, progress=False)
 """
-
-
-@pytest.fixture(autouse=True)
-def small_world(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The counting world under a name, and shards of 20 frames."""
-    monkeypatch.setitem(COLLECTORS._classes, "test-counter", CounterCollector)
-    monkeypatch.setattr(shard_lengths, "__defaults__", (20,))
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    """Every file of a folder."""
-    return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
 
 
 def wait_for_shards(process: subprocess.Popen[bytes], folder: Path, count: int) -> None:

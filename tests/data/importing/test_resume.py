@@ -28,11 +28,13 @@ def _import(*paths: Path, out: Path) -> ImportReport:
     return import_videos(paths, out, Settings(min_frames=16), progress=False)
 
 
-def _stop_after(frames: int, monkeypatch: pytest.MonkeyPatch, shard_frames: int = 4096) -> None:
-    """Let imports stop when they have written ``frames`` frames; -1 for never."""
+def _import_stopped(
+    *paths: Path, out: Path, after: int, monkeypatch: pytest.MonkeyPatch, shard_frames: int = 4096
+) -> None:
+    """Import, and stop when ``after`` frames are written; later imports run to their end with the same shards."""
 
     class Writer(ClipWriter):
-        left = frames
+        left = after
 
         def append(self, *args: Any, **options: Any) -> None:
             if self.left == 0:
@@ -41,6 +43,9 @@ def _stop_after(frames: int, monkeypatch: pytest.MonkeyPatch, shard_frames: int 
             super().append(*args, **options)
 
     monkeypatch.setattr(run, "ClipWriter", lambda folder, info: Writer(folder, info, shard_frames=shard_frames))
+    with pytest.raises(Stopped):
+        _import(*paths, out=out)
+    monkeypatch.setattr(run, "ClipWriter", lambda folder, info: ClipWriter(folder, info, shard_frames=shard_frames))
 
 
 def _frames(folder: Path) -> np.ndarray:
@@ -57,10 +62,7 @@ def test_a_video_that_is_gone_after_the_stop_does_not_block_later_ones(
 ) -> None:
     bad, second, third = _clips(tmp_path, 60, 40, 50)
     out = tmp_path / "out"
-    _stop_after(20, monkeypatch)
-    with pytest.raises(Stopped):
-        _import(bad, out=out)
-    _stop_after(-1, monkeypatch)
+    _import_stopped(bad, out=out, after=20, monkeypatch=monkeypatch)
     report = _import(second, out=out)
     assert [(record.name, record.frames) for record in report.records] == [("0.mp4", 0), ("1.mp4", 40)]
     assert report.failed[0].error == "was not finished; name it again to import it"
@@ -81,11 +83,8 @@ def test_a_finished_video_whose_frames_were_lost_is_not_taken_for_another(
 ) -> None:
     first, second, third = _clips(tmp_path, 30, 20, 50)
     out = tmp_path / "out"
-    _stop_after(40, monkeypatch)
-    with pytest.raises(Stopped):
-        _import(first, second, out=out)
+    _import_stopped(first, second, out=out, after=40, monkeypatch=monkeypatch)
     assert [record.frames for record in Journal(out).records.values()] == [30, -1]
-    _stop_after(-1, monkeypatch)
     report = _import(third, out=out)
     assert (report.frames, len(report.failed)) == (50, 2)
     report = _import(first, second, third, out=out)
@@ -99,20 +98,17 @@ def test_naming_only_finished_videos_counts_no_lost_frames(tmp_path: Path, monke
     first, second = _clips(tmp_path, 30, 40)
     out = tmp_path / "out"
     _import(first, out=out)
-    _stop_after(40, monkeypatch)
-    with pytest.raises(Stopped):
-        _import(first, second, write_video(tmp_path / "9.mp4", scene(9, 30)), out=out)
-    _stop_after(-1, monkeypatch)
+    _import_stopped(
+        first, second, write_video(tmp_path / "9.mp4", scene(9, 30)), out=out, after=40, monkeypatch=monkeypatch
+    )
     assert _import(first, out=out).frames == ClipDataset(out, length=1).num_frames == 30
 
 
 def test_published_frames_of_a_missing_video_are_not_forgotten(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first, second, third = _clips(tmp_path, 30, 40, 50)
     out = tmp_path / "out"
-    _stop_after(55, monkeypatch, shard_frames=25)  # 30 of the first and 20 of the second are published
-    with pytest.raises(Stopped):
-        _import(first, second, out=out)
-    _stop_after(-1, monkeypatch, shard_frames=25)
+    # 30 of the first and 20 of the second are published
+    _import_stopped(first, second, out=out, after=55, monkeypatch=monkeypatch, shard_frames=25)
     for _ in range(2):
         with pytest.raises(PlaygroundError, match=r"1\.mp4 was being imported"):
             _import(first, third, out=out)
