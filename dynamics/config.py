@@ -35,8 +35,9 @@ class DynamicsConfig:
         outcomes: predict reward and end of the episode; training sets it where the data has either.
     """
 
-    TRAINING_FIELDS: ClassVar[frozenset[str]] = frozenset(
+    FREE_FIELDS: ClassVar[frozenset[str]] = frozenset(
         {
+            "context_frames",
             "action_dropout",
             "prompt_dropout",
             "context_noise",
@@ -46,7 +47,7 @@ class DynamicsConfig:
             "first_frames",
         }
     )
-    """Fields that say how it is trained, not what it is; a run that starts from its weights may change them."""
+    """Fields on which no weight depends: a run that starts from other weights may change them."""
 
     tokens_per_frame: int = 64
     latent_channels: int = 16

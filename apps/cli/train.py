@@ -19,7 +19,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", default="auto", metavar="auto|cpu|cuda|mps", help="where to train (auto)")
     parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint in --out")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="fixes initial weights and batches (0)")
-    parser.add_argument("--init", type=Path, metavar="RUN", help="start from the weights of another run")
+    parser.add_argument(
+        "--init", type=Path, metavar="PLACE", help="start from the weights of another run, or of a world"
+    )
 
 
 def run(args: argparse.Namespace) -> int:

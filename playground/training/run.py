@@ -75,7 +75,7 @@ def train(
         steps: optimiser steps of each stage instead of the preset's.
         resume: continue where the run stopped; finished stages are skipped.
         seed: of everything random.
-        init: start from an exported component folder, or from an earlier run folder.
+        init: start from an exported component folder, a world's folder, or an earlier run folder.
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
         progress: show bars.
 
@@ -198,7 +198,7 @@ def build_model(run: Run, name: str, recipe: StagePreset, derived: dict[str, Any
             raise PlaygroundError(f"{source} is of type {model.type_name!r}, {where} asks for {recipe.type!r}")
         old, new = config_to_dict(model.config), config_to_dict(config)
         fixed = sorted(
-            field for field in new if new[field] != old[field] and field not in getattr(config, "TRAINING_FIELDS", ())
+            field for field in new if new[field] != old[field] and field not in getattr(config, "FREE_FIELDS", ())
         )
         if fixed:
             raise PlaygroundError(
@@ -215,9 +215,10 @@ def build_model(run: Run, name: str, recipe: StagePreset, derived: dict[str, Any
 
 
 def _init_folder(run: Run, name: str) -> Path:
+    """Where the weights of a stage are in ``run.init``: that folder itself, a bundle or a run."""
     init: Any = run.init
-    folder: Path = init if (init / "config.json").is_file() else init / name / "export"
-    return folder
+    folders: list[Path] = [init, init / name.replace("-", "_"), init / name / "export"]
+    return next((folder for folder in folders if (folder / "config.json").is_file()), folders[-1])
 
 
 def open_dataset(run: Run, length: int, recipe: StagePreset) -> ClipDataset:

@@ -8,12 +8,14 @@ from typing import Any
 import pytest
 import torch
 
-from playground.core.component import save_component
+from playground.core.component import load_component, save_component
+from playground.core.config import config_to_dict
 from playground.core.errors import PlaygroundError
 from playground.core.registry import DYNAMICS
 from playground.training.distributed import ALONE
 from playground.training.presets import StagePreset, load_preset
 from playground.training.run import Run, build_model
+from tests.tiny_world import make_tiny_world
 
 SIZES = {"tokens_per_frame": 4, "latent_channels": 2, "num_actions": 3, "packing": 1, "width": 32, "depth": 2}
 
@@ -45,3 +47,17 @@ def test_what_it_is_may_not_change(weights: Path) -> None:
     # Heads of another size fit the same tensors and would compute something else.
     with pytest.raises(PlaygroundError, match="head_dim differ"):
         continued(weights, head_dim=16)
+
+
+def test_a_longer_memory_needs_no_other_weights(weights: Path) -> None:
+    assert continued(weights, context_frames=5).new_state(1).keys.shape[-1] == 4
+
+
+def test_a_run_may_start_from_a_world(tmp_path: Path) -> None:
+    world = make_tiny_world(tmp_path / "world")
+    run = Run(load_preset("cpu"), [], tmp_path / "run", 0, "cpu", False, world, False, ALONE)
+    shipped = load_component(DYNAMICS, world / "dynamics")
+    sizes = config_to_dict(shipped.config)
+    recipe = StagePreset("shortcut", steps=1, batch=1, budget_share=1.0, adam_lr=1e-3)
+    for name, tensor in build_model(run, "dynamics", recipe, sizes).state_dict().items():
+        assert torch.equal(tensor, shipped.state_dict()[name].float()), name
