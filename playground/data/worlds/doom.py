@@ -11,11 +11,10 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
-from playground.core.errors import PlaygroundError, suggest
+from playground.core.errors import PlaygroundError
 from playground.core.registry import COLLECTORS
-from playground.data.worlds import StepBatch
+from playground.data.worlds import StepBatch, check_world
 from playground.data.worlds.doom_captions import (
     GAMES,
     MAZE,
@@ -25,20 +24,19 @@ from playground.data.worlds.doom_captions import (
     doom_paraphrases,
     split_maps,
 )
-from playground.data.worlds.doom_game import MARGIN, TICS, DoomGame
+from playground.data.worlds.doom_game import TICS, VIEWS, DoomGame
 from playground.data.worlds.doom_walker import NAMES, Walker
 
-SIZES = (64, 128, 256)
 SCENARIOS = ("explore", "take-cover")
 SPLIT_SEEDS = {"train": (0, 1_000_000), "val": (1_000_000, 1_100_000), "test": (1_100_000, 1_200_000)}
 EPISODE_FRAMES = (250, 501)
-# The maps are dark: frames are brightened with this exponent.
-GAMMA = 0.68
-BRIGHTER = [int(255 * (level / 255) ** GAMMA + 0.5) for level in range(256)] * 3
+# So many frames of each stream are played in turn before they are handed out.
+TURN_FRAMES = 16
 # So many places may end their episode before its first frame.
 STARTS = 20
-# A walker that came no farther than STUCK_UNITS in STUCK_FRAMES is caught somewhere: the episode is cut.
-STUCK_FRAMES, STUCK_UNITS = 80, 48.0
+# A walker that came no farther than STUCK_UNITS in STUCK_FRAMES is caught somewhere: the episode is cut. Its place is
+# looked up every LOOK_FRAMES only.
+STUCK_FRAMES, STUCK_UNITS, LOOK_FRAMES = 80, 48.0, 8
 
 
 @COLLECTORS.register("doom")
@@ -54,7 +52,7 @@ class DoomCollector:
             one map, so there the splits differ in their seeds only.
     """
 
-    version = 2
+    version = 3
     fps = 35 / TICS
     streams_per_rollout = 2
     licence = "ViZDoom (MIT, engine GPL-2.0) with pictures of Freedoom: BSD-3-Clause, contributors of Freedoom"
@@ -65,14 +63,7 @@ class DoomCollector:
         Raises:
             PlaygroundError: a size that is not drawn, an unknown split or option.
         """
-        if size not in SIZES:
-            raise PlaygroundError(f"doom frames of {size} px are not available; use --size 64, 128 or 256")
-        if split not in SPLIT_SEEDS:
-            known = ", ".join(SPLIT_SEEDS)
-            raise PlaygroundError(f"doom has no split {split!r}.{suggest(split, SPLIT_SEEDS)} Known: {known}.")
-        for name in options:
-            if name != "scenario":
-                raise PlaygroundError(f"doom has no option {name!r}.{suggest(name, ['scenario'])} Known: scenario.")
+        check_world("doom", size, split, options, sizes=tuple(VIEWS), splits=SPLIT_SEEDS, known_options=("scenario",))
         self._scenario = str(options.get("scenario", "explore"))
         if self._scenario not in SCENARIOS:
             raise PlaygroundError(f"option 'scenario' must be explore or take-cover, got {self._scenario!r}")
@@ -95,17 +86,19 @@ class DoomCollector:
                 players.append(self._open(seed, first_stream + index))
                 stack.callback(players[-1].close)
             pool = stack.enter_context(ThreadPoolExecutor(streams))
-            for _ in range(frames):
-                rows = list(pool.map(_Player.step, players))
-                pictures, actions, rewards, terminated, truncated, captions = zip(*rows, strict=True)
-                yield StepBatch(
-                    np.stack(pictures),
-                    np.array(actions, np.int64),
-                    np.array(rewards, np.float32),
-                    np.array(terminated),
-                    np.array(truncated),
-                    np.array(captions, np.int32),
-                )
+            for start in range(0, frames, TURN_FRAMES):
+                count = min(TURN_FRAMES, frames - start)
+                rows = list(pool.map(lambda player, count=count: player.play(count), players))
+                for t in range(count):
+                    actions, rewards, terminated, truncated, captions = zip(*(row[t] for row in rows), strict=True)
+                    yield StepBatch(
+                        np.stack([player.frames_THWC[t] for player in players]),
+                        np.array(actions, np.int64),
+                        np.array(rewards, np.float32),
+                        np.array(terminated),
+                        np.array(truncated),
+                        np.array(captions, np.int32),
+                    )
 
     def _open(self, seed: int, stream: int) -> _Player:
         rng = np.random.default_rng([seed, 13, stream, self.seed_range[0]])
@@ -123,28 +116,39 @@ class _Player:
     def __init__(
         self, rng: np.random.Generator, wad: str, scenario: str | None, maps: list[str], seeds: list[int], size: int
     ) -> None:
-        self._rng, self._maps, self._seeds, self._size = rng, maps, seeds, size
-        self._game = DoomGame(wad, scenario, int(rng.integers(*seeds)), size)
+        try:
+            from playground.data.worlds.doom_picture import FrameMaker
+        except ImportError as error:
+            raise PlaygroundError(
+                f"collecting from doom needs the package numba ({error}); install it with: pip install numba"
+            ) from error
+        self._rng, self._maps, self._seeds, self._view = rng, maps, seeds, VIEWS[size]
+        self._game = DoomGame(wad, scenario, int(rng.integers(*seeds)), self._view)
+        self._maker = FrameMaker(self._game.palette, self._view.side, self._view.margin, size)
         self._walker = Walker(rng)
         self._ended = True
+        self.frames_THWC = np.empty((TURN_FRAMES, size, size, 3), np.uint8)
 
     def close(self) -> None:
         self._game.close()
 
-    def step(self) -> tuple[np.ndarray, int, float, bool, bool, int]:
-        """One frame and the step taken at it: frame, action, reward, terminated, truncated, caption id."""
+    def play(self, frames: int) -> list[tuple[int, float, bool, bool, int]]:
+        """Play up to TURN_FRAMES steps into ``frames_THWC``: action, reward, terminated, truncated, caption id each."""
+        return [self.step(self.frames_THWC[t]) for t in range(frames)]
+
+    def step(self, frame_HWC: np.ndarray) -> tuple[int, float, bool, bool, int]:
+        """Write one frame and take a step at it: action, reward, terminated, truncated, caption id."""
         if self._ended:
             self._start()
-        picture, depth, labels = self._game.view()
-        small = Image.fromarray(picture).resize((self._size, self._size), Image.Resampling.BOX)
-        frame = np.asarray(small.point(BRIGHTER))
-        caption = self._caption(frame, labels)
+        screen, depth, labels = self._game.view()
+        self._maker.draw(screen, frame_HWC)
+        caption = self._caption(frame_HWC, labels)
         action = NAMES.index(self._choose(depth, labels))
         reward, terminated = self._game.act(action)
         self._left -= 1
         truncated = not terminated and (self._left <= 0 or self._stuck())
         self._ended = terminated or truncated
-        return frame, action, reward, terminated, truncated, caption
+        return action, reward, terminated, truncated, caption
 
     def _start(self) -> None:
         for _ in range(STARTS):
@@ -158,8 +162,10 @@ class _Player:
         self._mark, self._since = self._game.position(), 0
 
     def _stuck(self) -> bool:
-        place = self._game.position()
         self._since += 1
+        if self._since % LOOK_FRAMES:
+            return False
+        place = self._game.position()
         if np.hypot(place[0] - self._mark[0], place[1] - self._mark[1]) > STUCK_UNITS:
             self._mark, self._since = place, 0
         return self._since >= STUCK_FRAMES
@@ -170,11 +176,13 @@ class _Player:
     def _choose(self, depth_HW: np.ndarray, labels: list[Any]) -> str:
         enemies = [label for label in labels if label.object_category == "Monster"]
         target = max(enemies, key=lambda label: label.height, default=None)
-        place = None if target is None else (target.x + target.width / 2 - MARGIN) / (self._game.side / 2) - 1
-        return self._walker.explore(depth_HW, place)
+        if target is None:
+            return self._walker.explore(depth_HW, None)
+        centre = target.x + target.width / 2 - self._view.margin
+        return self._walker.explore(depth_HW, centre / (self._view.side / 2) - 1)
 
     def _kinds(self, labels: list[Any]) -> list[tuple[str, str, int]]:
-        scale = 256 / self._game.side
+        scale = 256 / self._view.side
         return [(label.object_name, label.object_category, int(label.height * scale)) for label in labels]
 
     def _caption(self, frame_HWC: np.ndarray, labels: list[Any]) -> int:
