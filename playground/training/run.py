@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from playground.core.component import Component, load_component
+from playground.core.component import Component, load_component, save_component
 from playground.core.config import config_from_dict, config_to_dict, read_json, write_json
 from playground.core.device import physical_cores, pick_device, prepare_training
 from playground.core.errors import PlaygroundError, suggest
@@ -344,12 +344,16 @@ def find_actions(run: Run, recipe: StagePreset, dataset: ClipDataset) -> tuple[n
 
 
 def load_export(run: Run, name: str) -> Component:
-    """Load what an earlier stage exported.
+    """Load what an earlier stage exported; a run without one takes over that of ``run.init``.
 
     Raises:
         PlaygroundError: that stage has not been trained in this run folder.
     """
     folder = run.out / name / "export"
+    if not (folder / "config.json").is_file() and run.init is not None:
+        given = _init_folder(run, name)
+        if (given / "config.json").is_file() and given != run.init:  # a single component is that of the stage itself
+            save_component(load_component(REGISTRIES[name], given), folder)
     if not (folder / "config.json").is_file():
         raise PlaygroundError(f"{folder} is missing; run `playground train {name}` with the same --out first")
     component: Component = load_component(REGISTRIES[name], folder)

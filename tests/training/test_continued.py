@@ -11,10 +11,11 @@ import torch
 from playground.core.component import load_component, save_component
 from playground.core.config import config_to_dict
 from playground.core.errors import PlaygroundError
-from playground.core.registry import DYNAMICS
+from playground.core.registry import DYNAMICS, TOKENIZERS
 from playground.training.distributed import ALONE
+from playground.training.pack import pack
 from playground.training.presets import StagePreset, load_preset
-from playground.training.run import Run, build_model
+from playground.training.run import Run, build_model, train
 from tests.tiny_world import make_tiny_world
 
 SIZES = {"tokens_per_frame": 4, "latent_channels": 2, "num_actions": 3, "packing": 1, "width": 32, "depth": 2}
@@ -61,3 +62,21 @@ def test_a_run_may_start_from_a_world(tmp_path: Path) -> None:
     recipe = StagePreset("shortcut", steps=1, batch=1, budget_share=1.0, adam_lr=1e-3)
     for name, tensor in build_model(run, "dynamics", recipe, sizes).state_dict().items():
         assert torch.equal(tensor, shipped.state_dict()[name].float()), name
+
+
+def test_a_world_alone_is_enough_to_train_its_dynamics_further(
+    tiny_data: Path, tiny_preset: Path, tmp_path: Path
+) -> None:
+    first, second, third = tmp_path / "first", tmp_path / "second", tmp_path / "third"
+    told = {"device": "cpu", "progress": False, "steps": 2}
+    tiny_preset.write_text(tiny_preset.read_text().replace('"label"', '"latent"'))
+    for stage in ("tokenizer", "latent-actions", "dynamics"):
+        train(stage, str(tiny_preset), [tiny_data], first, **told)
+    world = pack(first, tmp_path / "world")
+    train("dynamics", str(tiny_preset), [tiny_data], second, init=world, **told)
+    again = pack(second, tmp_path / "again")
+    one, two = (load_component(TOKENIZERS, folder / "tokenizer").state_dict() for folder in (world, again))
+    assert all(torch.equal(tensor, two[name]) for name, tensor in one.items())
+    # One component alone says nothing of the others.
+    with pytest.raises(PlaygroundError, match="playground train tokenizer"):
+        train("dynamics", str(tiny_preset), [tiny_data], third, init=world / "dynamics", **told)
