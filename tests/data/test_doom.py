@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,9 @@ def game() -> None:
 
 def play(size: int, first: int, streams: int, frames: int, **options: str) -> list[StepBatch]:
     """A rollout of the train split."""
-    return list(DoomCollector(size, "train", options).rollout(2, first, streams, frames))
+    batches = DoomCollector(size, "train", options).rollout(2, first, streams, frames)
+    # A batch's frames are valid until the next one.
+    return [dataclasses.replace(batch, frames_SHWC=batch.frames_SHWC.copy()) for batch in batches]
 
 
 @pytest.mark.parametrize(
@@ -106,7 +109,7 @@ def test_few_frames_face_a_wall() -> None:
         monkey = []
         player._game.view = lambda view=view, seen=monkey: seen.append(view()) or seen[-1]
         for _ in range(25):
-            player.play(16)
+            player.play(np.empty((16, 64, 64, 3), np.uint8))
             near += [ahead(depth) < NEAR for _, depth, _ in monkey]
             monkey.clear()
         player.close()
@@ -116,17 +119,18 @@ def test_few_frames_face_a_wall() -> None:
 @pytest.mark.usefixtures("game")
 def test_only_what_the_picture_shows_is_named() -> None:
     player = DoomCollector(64, "train", {})._open(9, 0)
-    beside = 0
+    beside, frame = 0, np.empty((64, 64, 3), np.uint8)
     for _ in range(150):
-        player.play(1)
+        player.step(frame)
         state = player._game._game.get_state()
         if state is None:
             continue
         # The stored picture is columns 20 to 139 of 160; a thing is seen if it reaches 4 columns into it.
         shown = [label for label in state.labels if label.x + label.width > 23.75 and label.x < 136.25]
         beside += len(state.labels) - len(shown)
-        named = {label.object_id for label in player._game.view()[2]}
-        assert named == {label.object_id for label in shown}
+        # Boxes are measured in pixels of 256.
+        named = sorted((label.object_name, label.height * 256 // 120) for label in shown)
+        assert named == sorted((thing.name, thing.height) for thing in player._game.view()[2])
     player.close()
     assert beside > 0
 
@@ -145,12 +149,14 @@ def test_a_start_that_ends_at_once_is_drawn_again(tries: int) -> None:
             command("god")
             command("kill")
 
-    player._game._command = dies
+    player._game._command, frame = dies, np.zeros((64, 64, 3), np.uint8)
     if tries == 1:
-        assert len(player.play(1)) == len(deaths) == 1
+        player.step(frame)
+        assert frame.any()
+        assert len(deaths) == 1
     else:
         with pytest.raises(PlaygroundError, match="before their first frame; use another --seed"):
-            player.play(1)
+            player.step(frame)
     player.close()
 
 

@@ -24,7 +24,7 @@ from playground.data.worlds.doom_captions import (
     doom_paraphrases,
     split_maps,
 )
-from playground.data.worlds.doom_game import TICS, VIEWS, DoomGame
+from playground.data.worlds.doom_game import TICS, VIEWS, DoomGame, Thing
 from playground.data.worlds.doom_walker import NAMES, Walker
 
 SCENARIOS = ("explore", "take-cover")
@@ -86,13 +86,14 @@ class DoomCollector:
                 players.append(self._open(seed, first_stream + index))
                 stack.callback(players[-1].close)
             pool = stack.enter_context(ThreadPoolExecutor(streams))
+            frames_STHWC = np.empty((streams, TURN_FRAMES, self._size, self._size, 3), np.uint8)
             for start in range(0, frames, TURN_FRAMES):
                 count = min(TURN_FRAMES, frames - start)
-                rows = list(pool.map(lambda player, count=count: player.play(count), players))
+                rows = list(pool.map(_Player.play, players, frames_STHWC[:, :count]))
                 for t in range(count):
                     actions, rewards, terminated, truncated, captions = zip(*(row[t] for row in rows), strict=True)
                     yield StepBatch(
-                        np.stack([player.frames_THWC[t] for player in players]),
+                        frames_STHWC[:, t],
                         np.array(actions, np.int64),
                         np.array(rewards, np.float32),
                         np.array(terminated),
@@ -127,23 +128,21 @@ class _Player:
         self._maker = FrameMaker(self._game.palette, self._view.side, self._view.margin, size)
         self._walker = Walker(rng)
         self._ended = True
-        self.frames_THWC = np.empty((TURN_FRAMES, size, size, 3), np.uint8)
 
     def close(self) -> None:
         self._game.close()
 
-    def play(self, frames: int) -> list[tuple[int, float, bool, bool, int]]:
-        """Play up to TURN_FRAMES steps into ``frames_THWC``: action, reward, terminated, truncated, caption id each."""
-        return [self.step(self.frames_THWC[t]) for t in range(frames)]
+    def play(self, frames_THWC: np.ndarray) -> list[tuple[int, float, bool, bool, int]]:
+        """Fill frames, and take the step at each: action, reward, terminated, truncated, caption id."""
+        return [self.step(frame_HWC) for frame_HWC in frames_THWC]
 
     def step(self, frame_HWC: np.ndarray) -> tuple[int, float, bool, bool, int]:
         """Write one frame and take a step at it: action, reward, terminated, truncated, caption id."""
         if self._ended:
             self._start()
-        screen, depth, labels = self._game.view()
-        self._maker.draw(screen, frame_HWC)
-        caption = self._caption(frame_HWC, labels)
-        action = NAMES.index(self._choose(depth, labels))
+        screen, depth, things = self._game.view()
+        caption = self._caption(self._maker.draw(screen, frame_HWC), things)
+        action = NAMES.index(self._choose(depth, things))
         reward, terminated = self._game.act(action)
         self._left -= 1
         truncated = not terminated and (self._left <= 0 or self._stuck())
@@ -173,20 +172,13 @@ class _Player:
     def _anywhere(self) -> bool:
         return True
 
-    def _choose(self, depth_HW: np.ndarray, labels: list[Any]) -> str:
-        enemies = [label for label in labels if label.object_category == "Monster"]
-        target = max(enemies, key=lambda label: label.height, default=None)
-        if target is None:
-            return self._walker.explore(depth_HW, None)
-        centre = target.x + target.width / 2 - self._view.margin
-        return self._walker.explore(depth_HW, centre / (self._view.side / 2) - 1)
+    def _choose(self, depth_HW: np.ndarray, things: list[Thing]) -> str:
+        enemies = [thing for thing in things if thing.kind == "Monster"]
+        target = max(enemies, key=lambda thing: thing.height, default=None)
+        return self._walker.explore(depth_HW, None if target is None else target.place)
 
-    def _kinds(self, labels: list[Any]) -> list[tuple[str, str, int]]:
-        scale = 256 / self._view.side
-        return [(label.object_name, label.object_category, int(label.height * scale)) for label in labels]
-
-    def _caption(self, frame_HWC: np.ndarray, labels: list[Any]) -> int:
-        return caption_id(self._map, float(frame_HWC[::4, ::4].mean()), self._kinds(labels))
+    def _caption(self, brightness: float, things: list[Thing]) -> int:
+        return caption_id(self._map, brightness, [(thing.name, thing.kind, thing.height) for thing in things])
 
 
 class _CoverPlayer(_Player):
@@ -198,8 +190,8 @@ class _CoverPlayer(_Player):
     def _stuck(self) -> bool:
         return False
 
-    def _choose(self, depth_HW: np.ndarray, labels: list[Any]) -> str:
+    def _choose(self, depth_HW: np.ndarray, things: list[Thing]) -> str:
         return self._walker.dodge()
 
-    def _caption(self, frame_HWC: np.ndarray, labels: list[Any]) -> int:
-        return cover_caption_id(self._kinds(labels))
+    def _caption(self, brightness: float, things: list[Thing]) -> int:
+        return cover_caption_id([(thing.name, thing.kind, thing.height) for thing in things])

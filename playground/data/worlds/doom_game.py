@@ -6,7 +6,7 @@ import contextlib
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -43,6 +43,22 @@ class View:
     def margin(self) -> int:
         """Columns to the left and right of the square."""
         return (self.columns - self.side) // 2
+
+
+class Thing(NamedTuple):
+    """Something in view.
+
+    Attributes:
+        name: its class in the game, such as ``"Zombieman"``.
+        kind: its category, such as ``"Monster"``.
+        height: height of its box, in pixels of a view that is 256 pixels high.
+        place: where the middle of its box is, -1 (left edge) to 1.
+    """
+
+    name: str
+    kind: str
+    height: int
+    place: float
 
 
 VIEWS = {64: View(160, 120), 128: View(200, 150), 256: View(320, 256)}
@@ -123,16 +139,18 @@ class DoomGame:
             self._turn_to_the_open(rng)
         return not game.is_episode_finished()
 
-    def view(self) -> tuple[np.ndarray, np.ndarray, list[Any]]:
-        """Screen of palette numbers (side, columns) and depth of its square, both uint8, and labels in the square.
-
-        The x of a label counts from the left of the screen.
-        """
-        state, view = self._game.get_state(), self._view
-        low = view.margin + view.side * IN_VIEW
-        high = view.margin + view.side * (1 - IN_VIEW)
-        labels = [label for label in state.labels if label.x + label.width > low and label.x < high]
-        return state.screen_buffer, self._square(state.depth_buffer), labels
+    def view(self) -> tuple[np.ndarray, np.ndarray, list[Thing]]:
+        """Screen of palette numbers (side, columns), depth of its square, both uint8, and what is in the square."""
+        state, margin, side = self._game.get_state(), self._view.margin, self._view.side
+        low, high = margin + side * IN_VIEW, margin + side * (1 - IN_VIEW)
+        things = []
+        for label in state.labels:
+            left, width = label.x, label.width
+            if left + width > low and left < high:
+                place = (left + width / 2 - margin) / (side / 2) - 1
+                height = label.height * 256 // side
+                things.append(Thing(label.object_name, label.object_category, height, place))
+        return state.screen_buffer, self._square(state.depth_buffer), things
 
     def act(self, action: int) -> tuple[float, bool]:
         """Hold an action for two tics; returns the reward and whether the episode ended."""
