@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from playground.core.errors import PlaygroundError
 from playground.core.registry import COLLECTORS
 from playground.data.dataset import ClipDataset
 from playground.evaluation import caption_judge, text_probes
-from playground.evaluation.caption_judge import attribute_table, train_caption_judge
+from playground.evaluation.caption_judge import CaptionJudge, attribute_table, train_caption_judge
 from playground.evaluation.captioned import captioned_frames, find_events
 from playground.evaluation.keys import KEYS, base_key
 from playground.evaluation.report import limits
@@ -25,9 +26,24 @@ def scenes(tmp_path_factory: pytest.TempPathFactory) -> ClipDataset:
     return ClipDataset(captioned_clips(tmp_path_factory.mktemp("scenes") / "clips"), length=12)
 
 
+@pytest.fixture(scope="module")
+def judges() -> dict[tuple[Any, ...], CaptionJudge | None]:
+    """The judges that were trained so far, by what they were trained on: most tests here ask for the same one."""
+    return {}
+
+
 @pytest.fixture(autouse=True)
-def _small(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A judge of plain colours is trained in a moment."""
+def _small(monkeypatch: pytest.MonkeyPatch, judges: dict[tuple[Any, ...], CaptionJudge | None]) -> None:
+    """A judge of plain colours is trained in a moment, and only once."""
+
+    def train(*arguments: Any) -> CaptionJudge | None:
+        *clips, captions, seed, _progress = arguments
+        key = (*(array.tobytes() for array in clips), *captions, seed)
+        if key not in judges:
+            judges[key] = train_caption_judge(*clips, captions, seed)
+        return judges[key]
+
+    monkeypatch.setattr(text_probes, "train_caption_judge", train)
     monkeypatch.setattr(caption_judge, "STEPS", 80)
     monkeypatch.setattr(text_probes, "_JUDGE_FRAMES", 400)
     monkeypatch.setattr(text_probes, "_EVENTS", 8)

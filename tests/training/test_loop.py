@@ -36,17 +36,17 @@ def stage(name: str, tiny_data: Path, tiny_preset: Path, out: Path):
 
 @pytest.mark.parametrize("name", ["tokenizer", "dynamics"])
 @pytest.mark.parametrize("bfloat16", [False, True])
-def test_ten_steps_and_ten_more_equal_twenty(name, bfloat16, tiny_data, tiny_preset, tmp_path):
+def test_five_steps_and_five_more_equal_ten(name, bfloat16, tiny_data, tiny_preset, tmp_path):
     out = tmp_path / "run"
     train("tokenizer", str(tiny_preset), [tiny_data], out, steps=2, device="cpu", progress=False)
 
     def go(folder: str, **changes):
         built = stage(name, tiny_data, tiny_preset, out)
-        train_stage(built, options(tmp_path / folder, bfloat16=bfloat16, **changes), Budget(steps=20))
+        train_stage(built, options(tmp_path / folder, bfloat16=bfloat16, **changes), Budget(steps=10))
 
     go("whole")
-    go("parts", stop_after=10)
-    assert load_checkpoint(checkpoints(tmp_path / "parts" / "checkpoints")[-1])[0] == 10
+    go("parts", stop_after=5)
+    assert load_checkpoint(checkpoints(tmp_path / "parts" / "checkpoints")[-1])[0] == 5
     assert not (tmp_path / "parts" / "done.json").exists()
     go("parts", resume=True)
     states = [load_checkpoint(checkpoints(tmp_path / f / "checkpoints")[-1])[1] for f in ("whole", "parts")]
