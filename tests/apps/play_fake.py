@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -28,6 +30,18 @@ class TextEngine(FakeEngine):
         self.events.append(text)
 
 
+class Told(list[int]):
+    """Actions taken, each also a line of a file, so that a test can wait for what it asked for."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self._file = path.open("w", buffering=1)
+
+    def append(self, code: int) -> None:
+        super().append(code)
+        self._file.write(f"{code}\n")
+
+
 def make_text_session() -> Any:
     """A session over a world that takes texts."""
     from playground.session.session import Session
@@ -40,6 +54,7 @@ def main() -> None:
     """Play until the window is closed, then print the timings and the last frame's facts as JSON."""
     session = make_text_session() if "texts" in sys.argv else make_session()
     session.engine.delay_s = 0.01
+    session.engine.taken = Told(Path(f"actions-{os.getpid()}.txt"))
     policy = make_policy("sticky", session.world.actions)
     window = Window(session, policy, "sticky", WindowOptions(target_fps=float(sys.argv[1]), scale=40))
     numbers: dict[str, object] = dict(window.run())

@@ -65,9 +65,13 @@ class Player:
         """The window's title, which says who plays and whether it is paused."""
         return self.xdo("getwindowname", self.window).strip()
 
+    def taken(self) -> list[int]:
+        """Codes of the actions that the world has taken so far."""
+        return [int(line) for line in (self.folder / f"actions-{self.process.pid}.txt").read_text().splitlines()]
+
     def until(self, condition: Callable[[], bool], what: str) -> None:
         """Wait for a condition."""
-        end = time.monotonic() + 10
+        end = time.monotonic() + 20
         while not condition():
             assert time.monotonic() < end, what
             assert self.process.poll() is None, self.process.stderr.read()  # type: ignore[union-attr]
@@ -100,10 +104,16 @@ def play(display: str, tmp_path: Path) -> Iterator[Callable[..., Player]]:
 @needs_xvfb
 def test_keys_reach_the_world_and_latency_is_measured(play: Callable[..., Player]) -> None:
     player = play()
-    player.xdo("keydown", "Right", "sleep", "0.4", "keyup", "Right")
+    player.xdo("keydown", "Right")
+    player.until(lambda: player.taken().count(2) >= 5, "a held key does not last")
+    player.xdo("keyup", "Right")
     player.xdo("key", "a")
-    player.xdo("sleep", "0.2", "key", "5", "sleep", "0.2")
-    player.xdo("keydown", "d", "keydown", "w", "sleep", "0.3", "keyup", "w", "keyup", "d")
+    player.until(lambda: 1 in player.taken(), "a tap is lost")
+    player.xdo("key", "5")
+    player.until(lambda: 4 in player.taken(), "a number plays no action")
+    player.xdo("keydown", "d", "keydown", "w")
+    player.until(lambda: player.taken()[-3:] == [4] * 3, "two keys make no chord")
+    player.xdo("keyup", "w", "keyup", "d")
     numbers = player.quit()
     assert numbers["actions"].count(2) >= 5
     assert numbers["actions"].count(1) >= 1
@@ -116,7 +126,7 @@ def test_keys_reach_the_world_and_latency_is_measured(play: Callable[..., Player
 def test_taps_count_in_a_slow_world(play: Callable[..., Player]) -> None:
     player = play(fps=2.0)
     player.xdo("key", "--delay", "5", "space")
-    time.sleep(1.2)
+    player.until(lambda: 3 in player.taken(), "a tap is lost")
     assert 3 in player.quit()["actions"]
 
 
@@ -161,13 +171,13 @@ def test_keys_are_released_when_the_window_loses_the_keyboard(
     play: Callable[..., Player], display: str, tmp_path: Path
 ) -> None:
     player = play()
-    player.xdo("keydown", "Right", "sleep", "0.3")
+    player.xdo("keydown", "Right")
+    player.until(lambda: 2 in player.taken(), "the key does not arrive")
     other = play()  # takes the keyboard
     other.xdo("keyup", "Right")
     time.sleep(0.3)
     other.quit()
     player.xdo("windowfocus", "--sync", player.window)
-    time.sleep(0.5)
-    actions = player.quit()["actions"]
-    assert 2 in actions
-    assert actions[-5:] == [0] * 5
+    before = len(player.taken())
+    player.until(lambda: len(player.taken()) >= before + 10, "the world stands still")
+    assert player.quit()["actions"][-5:] == [0] * 5
