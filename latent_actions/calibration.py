@@ -31,6 +31,9 @@ KEYS: dict[str, tuple[str, ...]] = {
 CLEAR = 2.5
 """Standard errors by which a code must be more common under a label than usual; less is chance among so many codes."""
 
+RARE = 0.02
+"""Share of a world's frames below which a code is an accident there and gets no key."""
+
 DIRECTIONS = {"right": (-1.0, 0.0), "left": (1.0, 0.0), "up": (0.0, 1.0), "down": (0.0, -1.0)}
 """Motion of the picture, right and down, when the player goes that way and the camera follows."""
 
@@ -80,7 +83,7 @@ def calibrate(
     motion, if one is free.
 
     Args:
-        labels: action labels (n,), -1 where unknown; about 200 known ones are enough.
+        labels: action labels (n,), -1 where unknown; 200 known ones find the main keys, 2000 the chords.
         codes: latent actions (n,) of the same frames.
         action_names: name of each label.
         num_codes: number of codes A.
@@ -95,7 +98,7 @@ def calibrate(
     usual = np.bincount(codes, minlength=num_codes) / max(1, len(codes))
     lift = _clear_lift(labels, codes, action_names, usual)
     if motion is not None:
-        noop = int(np.argmin(_strength(motion) + 1e3 * (usual == 0)))
+        noop = int(np.argmin(_strength(motion) + 1e3 * (usual < RARE)))
     elif "noop" in action_names and lift[action_names.index("noop")].max() > -1:
         noop = int(lift[action_names.index("noop")].argmax())
     else:
@@ -103,7 +106,7 @@ def calibrate(
     best = {}
     for label, name in enumerate(action_names):
         # A player who mostly pushes against walls stands still; a clear second best code is what the key is for.
-        moving = np.where(np.arange(num_codes) == noop, -1.0, lift[label])
+        moving = np.where((np.arange(num_codes) == noop) | (usual < RARE), -1.0, lift[label])
         if motion is not None:
             moving = np.where(_across(motion, usual, name), -1.0, moving)
         if moving.max() > 0 and name != "noop":
@@ -111,7 +114,7 @@ def calibrate(
     best |= _chords_of_parts(labels, codes, action_names, best)
     named: dict[int, str] = {}
     if motion is not None:  # a direction that no label stands for, such as falling, may still have a code of its own
-        taken = {noop, *best.values(), *np.flatnonzero(usual == 0).tolist()}
+        taken = {noop, *best.values(), *np.flatnonzero(usual < RARE).tolist()}
         meant = {key for label in best for key in keys_of(action_names[label])}
         missing = [name for name in DIRECTIONS if KEYS[name][0] not in meant]
         called = {name: next((own for own in action_names if KEYS[name][0] in keys_of(own)), name) for name in missing}
@@ -120,6 +123,7 @@ def calibrate(
     for code in range(num_codes):
         mine = [label for label, chosen in best.items() if chosen == code and code != noop]
         mine.sort(key=lambda label: (action_names[label].count("-"), -lift[label, code], label))
+        mine = _one_meaning(mine, action_names)
         names = [action_names[label] for label in mine] or ([named[code]] if code in named else [])
         keys = [key for known in names for key in keys_of(known)]
         name = "noop" if code == noop else names[0] if names else f"action {code + 1}"
@@ -133,12 +137,12 @@ def calibrate_from_motion(motion: np.ndarray, counts: np.ndarray) -> list[dict[s
     Args:
         motion: mean motion of Q parts of the picture under each code (A, Q, 2) in pixels, right then down. The
             camera follows the player, so the picture of a player who goes right moves left.
-        counts: how often each code occurs (A,); unused codes get no key.
+        counts: how often each code occurs (A,); rare codes get no key.
 
     Returns:
         One entry per code: code, name, keys, noop.
     """
-    used = counts > 0
+    used = counts >= RARE * max(1, counts.sum())
     strength = np.where(used, _strength(motion), np.inf)
     noop = int(strength.argmin())
     taken = {noop, *np.flatnonzero(~used).tolist()}
@@ -163,6 +167,16 @@ def _clear_lift(labels: np.ndarray, codes: np.ndarray, action_names: list[str], 
                 lift[label] = np.where(clear, found, -1.0)
                 break
     return lift
+
+
+def _one_meaning(labels: list[int], action_names: list[str]) -> list[int]:
+    """Of labels that share a code, best first: the chords, and of the others one, for an arrow if there is any.
+
+    Gas and brake, or climb and faster, that look alike to a world must not both promise something.
+    """
+    plain = [label for label in labels if "-" not in action_names[label]]
+    arrows = [label for label in plain if set(keys_of(action_names[label])) & set(DIRECTIONS)]
+    return [*(arrows or plain)[:1], *[label for label in labels if label not in plain]]
 
 
 def _chords_of_parts(

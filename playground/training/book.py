@@ -13,8 +13,8 @@ from playground.data.dataset import ClipDataset
 from playground.evaluation.metrics import dominant_shift
 from playground.world.sources import book_name
 
-LABELLED_FRAMES = 200
-"""Labelled frames that calibration may look at; a person could label as many by hand."""
+LABELLED_FRAMES = 2000
+"""Labelled frames that calibration may look at; somebody who plays for two minutes makes as many."""
 PAIRS_PER_CODE = 40
 MAX_SHIFT = 12
 
@@ -51,16 +51,18 @@ def action_entries(
     In the book of a source, recorded actions that only other sources have get no keys.
     """
     names, rng = dataset.action_names, np.random.default_rng(seed)
+    infos = [info for info in dataset.infos if not source or info.source == source]
+    mine = {name for info in infos for name in info.action_names}
     if source_actions == "label":
-        infos = [info for info in dataset.infos if not source or info.source == source]
-        mine = {name for info in infos for name in info.action_names}
         entries = [named_action(code, name) for code, name in enumerate(names)]
         return share_keys([e if e["name"] in mine else {**e, "keys": []} for e in entries])
     motion, counts = code_motion(dataset, codes, num_codes, rng)
     labelled = np.flatnonzero((codes >= 0) & (dataset.actions_T >= 0))
     if names and len(labelled):
         chosen = rng.choice(labelled, min(LABELLED_FRAMES, len(labelled)), replace=False)
-        return calibrate(dataset.actions_T[chosen], codes[chosen], names, num_codes, motion)
+        own = [name for name in names if name in mine]
+        table = np.array([own.index(name) if name in mine else -1 for name in names])
+        return calibrate(table[dataset.actions_T[chosen]], codes[chosen], own, num_codes, motion)
     return calibrate_from_motion(motion, counts)
 
 
