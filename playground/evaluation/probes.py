@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -65,11 +65,8 @@ def key_accuracy(
     played = _held(
         world, starts_BTHWC, [int(action.code) for action in asked], frames, seed, ("keys", progress), text_BP
     )
-    wanted = np.array([judge.names.index(str(action.name)) for action in asked])
-    lead = np.repeat(starts_BTHWC[:, None, 1 - FRAMES :], len(asked), axis=1)
-    shown = np.concatenate([lead, played], axis=2)
-    read = judge.read(shown.reshape(-1, *shown.shape[2:])).reshape(len(starts_BTHWC), len(asked), frames)
-    return (read == wanted[None, :, None]).mean(axis=(1, 2))
+    wanted = [judge.names.index(str(action.name)) for action in asked]
+    return _share_read(judge.read, starts_BTHWC[:, 1 - FRAMES :], played, wanted)
 
 
 def key_consistency(
@@ -93,10 +90,7 @@ def key_consistency(
     if len(codes) < 2:
         return None
     played = _held(world, starts_BTHWC, codes, frames, seed, ("codes", progress), text_BP)
-    lead = np.repeat(starts_BTHWC[:, None], len(codes), axis=1)
-    shown = np.concatenate([lead, played], axis=2)
-    read = infer_actions(world, shown.reshape(-1, *shown.shape[2:]))[:, -frames:]
-    return (read.reshape(len(starts_BTHWC), len(codes), frames) == np.array(codes)[None, :, None]).mean(axis=(1, 2))
+    return _share_read(lambda clips_BTHWC: infer_actions(world, clips_BTHWC), starts_BTHWC, played, codes)
 
 
 def opposite_prompts(
@@ -189,3 +183,19 @@ def _held(
     seeds = [seed + index for index in range(len(prompts))]
     named = None if stage[1] is None else (stage[0], stage[1])
     return play_each(world, prompts, actions, seeds, progress=named, text_BP=text_BP)
+
+
+def _share_read(
+    read: Callable[[np.ndarray], np.ndarray], starts_BTHWC: np.ndarray, played: np.ndarray, wanted: Sequence[int]
+) -> np.ndarray:
+    """Share of the frames from every start that are read as what was held in them, float64 ``(starts,)``.
+
+    Args:
+        read: from clips ``(B, T, H, W, C)`` to what is held in each of their last frames, one column a frame.
+        starts_BTHWC: what the reader sees before the first played frame.
+        played: uint8 ``(starts, wanted, frames, H, W, C)``.
+        wanted: what was held, as the reader numbers it.
+    """
+    shown = np.concatenate([np.repeat(starts_BTHWC[:, None], len(wanted), axis=1), played], axis=2)
+    found = read(shown.reshape(-1, *shown.shape[2:]))[:, -played.shape[2] :].reshape(played.shape[:3])
+    return (found == np.asarray(wanted)[None, :, None]).mean(axis=(1, 2))

@@ -52,8 +52,18 @@ class LastFrame:
         self.codes = written
 
 
+class Memory:
+    """Dynamics that know the last frame and learn nothing else from what they are shown."""
+
+    def new_state(self, batch: int) -> LastFrame:
+        return LastFrame()
+
+    def observe(self, state, codes, action_B, prompt_BP, generators, run=None):
+        return codes
+
+
 @dataclass
-class ScrollDynamics:
+class ScrollDynamics(Memory):
     """Obeys its actions (``obey``), scrolls anyway (``ignore``), stands still (``freeze``) or is ``noise``."""
 
     manner: str = "obey"
@@ -61,12 +71,6 @@ class ScrollDynamics:
     discrete: bool = False
     context_frames: int = 4
     num_actions: int = 3
-
-    def new_state(self, batch: int) -> LastFrame:
-        return LastFrame()
-
-    def observe(self, state, codes, action_B, prompt_BP, generators, run=None):
-        return codes
 
     def generate(self, state, action_B, prompt_BP, generators, steps=None, run=None):
         frames = state.codes.reshape(-1, SIZE, SIZE, 3)

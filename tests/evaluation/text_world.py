@@ -13,7 +13,7 @@ from playground.core.sampling import make_generator
 from playground.data.format import DatasetInfo
 from playground.data.writer import ClipWriter
 from playground.world.bundle import World
-from tests.evaluation.fake_world import SIZE, FakeBook, LastFrame, PixelTokenizer, book
+from tests.evaluation.fake_world import SIZE, FakeBook, Memory, PixelTokenizer, book
 
 COLOURS = {"red": (200, 40, 40), "green": (40, 180, 60), "blue": (40, 60, 200)}
 PAIRS = [(sky, ground) for sky in COLOURS for ground in COLOURS if sky != ground]
@@ -42,19 +42,13 @@ def captioned_clips(folder: Path, episodes: int = 24, frames: int = 60) -> Path:
 
 
 @dataclass
-class SceneDynamics:
+class SceneDynamics(Memory):
     """Draws what the text says (``obey``), what its first text said (``deaf``), or whatever it likes (``ignore``)."""
 
     manner: str = "obey"
     discrete: bool = False
     context_frames: int = 8
     num_actions: int = 3
-
-    def new_state(self, batch: int) -> LastFrame:
-        return LastFrame()
-
-    def observe(self, state, codes, action_B, prompt_BP, generators, run=None):
-        return codes
 
     def generate(self, state, action_B, prompt_BP, generators, steps=None, run=None):
         if state.codes is not None and self.manner != "obey":
