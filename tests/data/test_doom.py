@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,8 @@ from playground.core.errors import PlaygroundError
 from playground.data.worlds import StepBatch
 from playground.data.worlds.doom import SPLIT_SEEDS, DoomCollector
 from playground.data.worlds.doom_captions import caption_id, cover_caption_id, place_of, split_maps
+from playground.data.worlds.doom_game import VIEWS
+from playground.data.worlds.doom_wad import palette, places
 from playground.data.worlds.doom_walker import NEAR, Walker, ahead
 
 FIELDS = ("actions_S", "rewards_S", "terminated_S", "truncated_S", "captions_S")
@@ -83,6 +86,58 @@ def test_the_walker_turns_to_the_freer_side_until_the_way_is_clear() -> None:
     assert set(turns[1:]) == {"left"}
     free = [walker.explore(np.full((256, 256), 60, np.uint8), None) for _ in range(400)]
     assert 0.3 < free.count("forward") / 400 < 0.6
+
+
+def test_places_are_goods_that_exist_and_starts(tmp_path: Path) -> None:
+    things = [
+        (10, 20, 0, 2001, 7),  # a weapon
+        (1, 1, 0, 2001, 6),  # a weapon of harder levels
+        (2, 2, 0, 2001, 23),  # a weapon among several players
+        (3, 3, 0, 3004, 7),  # a soldier
+        (4, 4, 0, 2035, 7),  # a barrel
+        (-30, 40, 90, 11, 23),  # a start among several players
+    ]
+    colours = np.arange(768, dtype=np.uint8)
+    parts = [(b"PLAYPAL", colours.tobytes() * 2), (b"E1M1", b""), (b"THINGS", np.array(things, "<i2").tobytes())]
+    offset, lumps, directory = 12, b"", b""
+    for name, part in parts:
+        directory += struct.pack("<ii8s", offset + len(lumps), len(part), name)
+        lumps += part
+    path = tmp_path / "tiny.wad"
+    path.write_bytes(struct.pack("<4sii", b"IWAD", len(parts), offset + len(lumps)) + lumps + directory)
+    assert places(path, "e1m1").tolist() == [[10, 20], [-30, 40]]
+    assert np.array_equal(palette(path), colours.reshape(256, 3))
+
+
+@pytest.mark.parametrize("size", list(VIEWS))
+def test_a_frame_is_the_mean_of_the_area_of_each_pixel(size: int) -> None:
+    pytest.importorskip("numba", reason="the package numba is not installed")
+    from playground.data.worlds.doom_picture import GAMMA, FrameMaker
+
+    view, rng = VIEWS[size], np.random.default_rng(8)
+    colours = rng.integers(0, 256, (256, 3), dtype=np.uint8)
+    screen = rng.integers(0, 256, (view.side, view.columns), dtype=np.uint8)
+    frame = np.zeros((size, size, 3), np.uint8)
+    brightness = FrameMaker(colours, view.side, view.margin, size).draw(screen, frame)
+    bright = 255 * (colours[screen[:, view.margin : view.margin + view.side]] / 255) ** GAMMA
+    # Pixel i of the screen covers i * size to (i + 1) * size, pixel o of the frame o * side to (o + 1) * side.
+    ends, starts = np.arange(1, view.side + 1) * size, np.arange(size)[:, None] * view.side
+    share = (np.minimum(starts + view.side, ends) - np.maximum(starts, ends - size)).clip(0) / view.side
+    mean = np.einsum("oi,ijc->ojc", share, bright)
+    mean = np.einsum("pj,ojc->opc", share, mean)
+    assert np.abs(frame - mean).max() < 4
+    assert abs(float(np.mean(frame - mean))) < 0.5
+    assert brightness == pytest.approx(frame[::4, ::4].mean())
+
+
+@pytest.mark.usefixtures("game")
+def test_every_map_has_places_to_start() -> None:
+    import vizdoom
+
+    home = Path(vizdoom.__file__).parent
+    for split in SPLIT_SEEDS:
+        for wad, names in split_maps(split).items():
+            assert min(len(places(home / wad, name)) for name in names) >= 10
 
 
 @pytest.mark.usefixtures("game")
