@@ -63,7 +63,7 @@ def share_keys(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """
     taken: set[frozenset[str]] = set()
     for entry in sorted(entries, key=lambda entry: len(entry["keys"])):
-        entry["keys"] = [key for key in entry["keys"] if frozenset(key.split("+")) not in taken]
+        entry["keys"] = [key for key in dict.fromkeys(entry["keys"]) if frozenset(key.split("+")) not in taken]
         taken |= {frozenset(key.split("+")) for key in entry["keys"]}
     return entries
 

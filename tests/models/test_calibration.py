@@ -230,3 +230,10 @@ def test_a_code_that_hardly_occurs_gets_no_key() -> None:
     assert [entry["keys"] for entry in book] == [[], ["right", "d"], []]
     assert calibrate_from_motion(motion, np.array([495, 495, 10]))[2]["keys"] == []
     assert calibrate_from_motion(motion, np.array([400, 400, 200]))[2]["keys"] == ["up", "w", "space"]
+
+
+def test_names_that_mean_the_same_keys_list_them_once() -> None:
+    names = ["noop", "dive-right", "right-down"]
+    labels = np.repeat([0, 1, 2], 50)
+    book = calibrate(labels, np.where(labels == 0, 0, 1), names, 2)
+    assert book[1]["keys"] == ["right+down", "d+s"]
