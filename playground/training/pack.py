@@ -24,6 +24,9 @@ from weights.manifest import oversized
 LOGGER = logging.getLogger("playground.training")
 WEIGHTS_LICENCE = "Apache-2.0"
 
+GUIDANCE = 2.0
+"""How much a first frame follows its text, where a model has learned first frames well enough to be led."""
+
 
 def pack(
     run: Path,
@@ -115,6 +118,7 @@ def _save(
         data_statement=statement,
         card=card,
         text_encoder=encoder,
+        sampling={"guidance": GUIDANCE} if encoder and getattr(parts["dynamics"].config, "first_frames", 0) else None,
     )
 
 
