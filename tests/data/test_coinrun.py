@@ -12,7 +12,7 @@ from playground.core.errors import PlaygroundError
 from playground.data.collect import collect
 from playground.data.dataset import ClipDataset
 from playground.data.worlds import StepBatch
-from playground.data.worlds.coinrun import SPLIT_LEVELS, CoinrunCollector
+from playground.data.worlds.coinrun import CoinrunCollector
 from playground.data.worlds.coinrun_captions import EVENTS, GROUNDS
 from playground.data.worlds.procgen_backdrops import PLATFORM
 from tests.data.counting import contents
@@ -36,24 +36,17 @@ def parts(captions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 @pytest.mark.parametrize(
-    ("size", "split", "options", "message"),
+    ("options", "message"),
     [
-        (48, "train", {}, "48 px are not available.*64, 128"),
-        (64, "trian", {}, "no split 'trian'.*'train'"),
-        (64, "train", {"dificulty": "easy"}, "no option 'dificulty'.*'difficulty'"),
-        (64, "train", {"difficulty": "brutal"}, "easy or hard"),
-        (64, "train", {"backgrounds": "perhaps"}, "true or false"),
-        (64, "train", {"threads": "-1"}, "threads"),
+        ({"dificulty": "easy"}, "no option 'dificulty'.*'difficulty'"),
+        ({"difficulty": "brutal"}, "easy or hard"),
+        ({"backgrounds": "perhaps"}, "true or false"),
+        ({"threads": "-1"}, "threads"),
     ],
 )
-def test_bad_options_are_named(size: int, split: str, options: dict[str, Any], message: str) -> None:
+def test_bad_options_are_named(options: dict[str, Any], message: str) -> None:
     with pytest.raises(PlaygroundError, match=message):
-        CoinrunCollector(size, split, options)
-
-
-def test_splits_share_no_level() -> None:
-    ranges = sorted(SPLIT_LEVELS.values())
-    assert all(before[1] <= after[0] for before, after in zip(ranges, ranges[1:], strict=False))
+        CoinrunCollector(64, "train", options)
 
 
 @pytest.mark.usefixtures("simulator")

@@ -26,19 +26,6 @@ from playground.data.worlds.flyover.flight import ACTIONS, CEILING, CLEARANCE, M
 from playground.data.worlds.flyover.view import ALTITUDE, BANK, PITCH, X, Y
 
 
-@pytest.mark.parametrize(
-    ("size", "split", "options", "message"),
-    [
-        (48, "train", {}, "48 px are not available.*64, 128"),
-        (64, "trian", {}, "no split 'trian'.*'train'"),
-        (64, "train", {"biome": "alpine"}, "no option 'biome'"),
-    ],
-)
-def test_bad_input_is_named(size: int, split: str, options: dict[str, Any], message: str) -> None:
-    with pytest.raises(PlaygroundError, match=message):
-        FlyoverCollector(size, split, options)
-
-
 def test_a_world_with_options_names_them() -> None:
     known: dict[str, Any] = {"sizes": (64, 128), "splits": ("train", "val"), "known_options": ("scenario", "wide")}
     check_world("doom", 128, "val", {"wide": True}, **known)
@@ -46,11 +33,6 @@ def test_a_world_with_options_names_them() -> None:
         check_world("doom", 64, "train", {"wide": True, "scenery": 1}, **known)
     with pytest.raises(PlaygroundError, match="use --size 64 or 128"):
         check_world("doom", 96, "train", {}, **known)
-
-
-def test_splits_share_no_world() -> None:
-    ranges = sorted(SPLIT_WORLDS.values())
-    assert all(before[1] <= after[0] for before, after in zip(ranges, ranges[1:], strict=False))
 
 
 def test_captions_name_every_state_once() -> None:

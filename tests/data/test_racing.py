@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import os
 import random
-from typing import Any
 
 import numpy as np
 import pytest
 
-from playground.core.errors import PlaygroundError
 from playground.data.worlds.racing import SPLIT_TRACKS, RacingCollector
 from playground.data.worlds.racing_captions import COLOURS, colour_pairs
 
@@ -29,24 +27,6 @@ def play(first: int, streams: int, frames: int, size: int = 64, seed: int = 3) -
     batches = RacingCollector(size, "train", {}).rollout(seed, first, streams, frames)
     rows = [(batch.frames_SHWC.copy(), batch.actions_S.copy(), batch.captions_S.copy()) for batch in batches]
     return [row[0] for row in rows], [row[1] for row in rows], [row[2] for row in rows]
-
-
-@pytest.mark.parametrize(
-    ("size", "split", "options", "message"),
-    [
-        (48, "train", {}, "48 px are not available.*64, 128"),
-        (64, "trian", {}, "no split 'trian'.*'train'"),
-        (64, "train", {"laps": "2"}, "no option 'laps'"),
-    ],
-)
-def test_bad_input_is_named(size: int, split: str, options: dict[str, Any], message: str) -> None:
-    with pytest.raises(PlaygroundError, match=message):
-        RacingCollector(size, split, options)
-
-
-def test_splits_share_no_track() -> None:
-    ranges = sorted(SPLIT_TRACKS.values())
-    assert all(before[1] <= after[0] for before, after in zip(ranges, ranges[1:], strict=False))
 
 
 def test_captions_are_short_distinct_and_have_paraphrases_that_keep_both_colours() -> None:
