@@ -13,6 +13,7 @@ from playground.core.config import write_json
 from playground.core.errors import PlaygroundError
 from playground.data.format import DatasetInfo
 from playground.data.writer import ClipWriter
+from playground.engine import backends
 from playground.evaluation import features, perceptual
 from playground.evaluation.run import evaluate_world
 from playground.evaluation.starts import shipped_prompts
@@ -36,7 +37,8 @@ def noise_clips(folder: Path, split: str, seed: int, source: str = "coinrun") ->
 
 @pytest.fixture(autouse=True)
 def _without_weights(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Numbers must not depend on what is installed here, and large networks take long."""
+    """Numbers must not depend on what is installed; large networks and a careful choice of backend take long."""
+    monkeypatch.setattr(backends, "MEASURE_S", 0.0)
     monkeypatch.setattr(features, "available", lambda: False)
     monkeypatch.setattr(perceptual, "available", lambda: False)
 

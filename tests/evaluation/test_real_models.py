@@ -8,7 +8,7 @@ import pytest
 
 from dynamics.config import DynamicsConfig
 from dynamics.shortcut import ShortcutDynamics
-from playground.evaluation import features, perceptual
+from playground.evaluation import features, inverse_dynamics, perceptual
 from playground.evaluation.run import HORIZON, evaluate_world
 from tests.evaluation.fake_world import FakeWorld
 from tests.tiny_data import make_tiny_dataset
@@ -23,7 +23,8 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(autouse=True)
 def _without_weights(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Large networks take long, and their numbers say nothing about untrained worlds."""
+    """Large networks and a well trained judge take long, and their numbers say nothing about untrained worlds."""
+    monkeypatch.setattr(inverse_dynamics, "STEPS", 12)
     monkeypatch.setattr(features, "available", lambda: False)
     monkeypatch.setattr(perceptual, "available", lambda: False)
 
