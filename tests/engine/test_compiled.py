@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -288,3 +290,14 @@ def test_what_is_missing_is_named(world: World) -> None:
             Engine(world, backend="cudagraph", threads=1)
     with pytest.raises(PlaygroundError, match="unknown backend"):
         Engine(world, backend="quantum", threads=1)
+
+
+def test_openvino_reports_nothing_to_its_makers() -> None:
+    """In a process of its own, as here it may have been imported before."""
+    pytest.importorskip("openvino")
+    code = (
+        "from playground.engine.backends.openvino import quiet_openvino\n"
+        "quiet_openvino(); import openvino.tools.ovc, sys\n"
+        "assert sys.modules.get('openvino_telemetry') is None, 'the package that reports is loaded'"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
