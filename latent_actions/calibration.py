@@ -119,16 +119,7 @@ def calibrate(
         missing = [name for name in DIRECTIONS if KEYS[name][0] not in meant]
         called = {name: next((own for own in action_names if KEYS[name][0] in keys_of(own)), name) for name in missing}
         named = {code: called[name] for code, name in _name_by_motion(motion, missing, taken, least=1.0).items()}
-    entries = []
-    for code in range(num_codes):
-        mine = [label for label, chosen in best.items() if chosen == code and code != noop]
-        mine.sort(key=lambda label: (action_names[label].count("-"), -lift[label, code], label))
-        mine = _one_meaning(mine, action_names)
-        names = [action_names[label] for label in mine] or ([named[code]] if code in named else [])
-        keys = [key for known in names for key in keys_of(known)]
-        name = "noop" if code == noop else names[0] if names else f"action {code + 1}"
-        entries.append({"code": code, "name": name, "keys": keys, "noop": code == noop})
-    return share_keys(entries)
+    return _entries(best, named, noop, lift, action_names)
 
 
 def calibrate_from_motion(motion: np.ndarray, counts: np.ndarray) -> list[dict[str, Any]]:
@@ -167,6 +158,22 @@ def _clear_lift(labels: np.ndarray, codes: np.ndarray, action_names: list[str], 
                 lift[label] = np.where(clear, found, -1.0)
                 break
     return lift
+
+
+def _entries(
+    best: dict[int, int], named: dict[int, str], noop: int, lift: np.ndarray, action_names: list[str]
+) -> list[dict[str, Any]]:
+    """One entry a code, from the code of each label, names of further codes and the lift (labels, A)."""
+    entries = []
+    for code in range(lift.shape[1]):
+        mine = [label for label, chosen in best.items() if chosen == code and code != noop]
+        mine.sort(key=lambda label: (action_names[label].count("-"), -lift[label, code], label))
+        mine = _one_meaning(mine, action_names)
+        names = [action_names[label] for label in mine] or ([named[code]] if code in named else [])
+        keys = [key for known in names for key in keys_of(known)]
+        name = "noop" if code == noop else names[0] if names else f"action {code + 1}"
+        entries.append({"code": code, "name": name, "keys": keys, "noop": code == noop})
+    return share_keys(entries)
 
 
 def _one_meaning(labels: list[int], action_names: list[str]) -> list[int]:

@@ -128,16 +128,7 @@ class ClipDataset:
         splits = {info.split for info in self.infos}
         self.split = splits.pop() if len(splits) == 1 else "mixed"
         self._shards: list[Shard] = []
-        shard_infos: list[DatasetInfo] = []
-        for path, info in zip(paths, self.infos, strict=True):
-            indices = complete_shards(path)
-            if not indices:
-                raise PlaygroundError(f"{path} has no finished shard; repeat the command that wrote it")
-            self._shards += [open_shard(path, index, info) for index in indices]
-            shard_infos += [info] * len(indices)
-        lengths = [len(shard.frames_THWC) for shard in self._shards]
-        self.shard_bounds = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-        self._read_steps(shard_infos)
+        self._read_steps(self._open_shards())
         self.starts_W = self._list_windows()
         if not len(self.starts_W):
             raise PlaygroundError(
@@ -242,6 +233,19 @@ class ClipDataset:
     def source_of(self, window: int) -> str:
         """Name of the source of window ``window`` of ``len(self)``."""
         return self.sources[self.source_T[self.starts_W[window]]]
+
+    def _open_shards(self) -> list[DatasetInfo]:
+        """Open the finished shards of all folders; returns the facts of each."""
+        shard_infos: list[DatasetInfo] = []
+        for path, info in zip(self.folders, self.infos, strict=True):
+            indices = complete_shards(path)
+            if not indices:
+                raise PlaygroundError(f"{path} has no finished shard; repeat the command that wrote it")
+            self._shards += [open_shard(path, index, info) for index in indices]
+            shard_infos += [info] * len(indices)
+        lengths = [len(shard.frames_THWC) for shard in self._shards]
+        self.shard_bounds = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+        return shard_infos
 
     def _check_sizes(self) -> None:
         for path, info in zip(self.folders, self.infos, strict=True):
