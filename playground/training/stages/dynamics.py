@@ -14,6 +14,7 @@ from playground.evaluation.quick import Parts, quick_rollouts, quick_score
 from playground.training.alarms import control_alarms
 from playground.training.outcomes import judge, judged_starts
 from playground.training.prompts import PromptTable
+from playground.training.resident import fits, upload
 from playground.training.sheets import contact_sheet
 
 SCORE_CLIPS = 16
@@ -21,8 +22,6 @@ SCORE_CLIPS = 16
 
 SHEET_CLIPS = 4
 PROMPT_FRAMES = 2
-RESIDENT_SHARE = 0.4
-"""Largest share of the free GPU memory that the encoded dataset may take to be kept there."""
 
 
 class DynamicsStage:
@@ -61,7 +60,7 @@ class DynamicsStage:
         self._actions_T = np.where(actions_T < 0, self.model.num_actions, actions_T)
         self._prompts, self._outcomes_T2 = prompts, outcomes_T2
         self.frames_per_step = batch * dataset.length
-        self._resident = self._upload(device)
+        self._resident = upload([codes], device) if fits(codes.nbytes, device) else None
         clips = np.linspace(0, len(dataset) - 1, SCORE_CLIPS + 2).astype(np.int64)[1:-1]
         self._shown = dataset.starts_W[clips]
         self._judged = None if outcomes_T2 is None else judged_starts(dataset, outcomes_T2)
@@ -131,11 +130,3 @@ class DynamicsStage:
         codes = codes.long() if runner.discrete else codes.float()
         actions_BT = torch.from_numpy(self._actions_T[frame_BT])
         return judge(runner, codes, actions_BT, prompts, self._outcomes_T2[frame_BT])
-
-    def _upload(self, device: str) -> torch.Tensor | None:
-        if not device.startswith("cuda"):
-            return None
-        free, _ = torch.cuda.mem_get_info(device)
-        if self._codes.nbytes > RESIDENT_SHARE * free:
-            return None
-        return torch.from_numpy(np.array(self._codes)).to(device)
