@@ -74,6 +74,10 @@ KEYS: dict[str, Key] = {
         "more",
     ),
     "text_accuracy_8": Key("the same at the 8th frame", "more"),
+    "text_source_accuracy": Key(
+        "share of these first frames in which the judge names any caption of the source that was asked for", "more"
+    ),
+    "text_source_accuracy_real": Key("the judge's own share of that on unseen real frames"),
     "text_accuracy_real": Key("the judge's own share on unseen real frames: the ceiling of the text keys"),
     "text_accuracy_real_samples": Key("unseen real frames that text_accuracy_real rests on"),
     "text_accuracy_chance": Key("the same first frames held against the texts of the other runs"),

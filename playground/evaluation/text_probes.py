@@ -85,7 +85,10 @@ class TextProbe:
                 f"text_accuracy (measured): the judge names {100 * right.mean():.0f} % of unseen real frames rightly; "
                 "evaluate on more, shorter episodes to measure texts well"
             )
-        numbers = by_source("text_accuracy_real", right, real.source_B[judge.held_out])
+        source = real.source_B[judge.held_out]
+        numbers = by_source("text_accuracy_real", right, source)
+        if len(set(source.tolist())) > 1:
+            numbers |= by_source("text_source_accuracy_real", source_of_captions(real)[answers] == source, source)
         return numbers | {"text_accuracy_real_samples": len(right)}
 
     def _drawn(self, judge: CaptionJudge, real: CaptionedFrames, told: Mapping[str, Any]) -> dict[str, float]:
@@ -98,6 +101,8 @@ class TextProbe:
         first, later = judge.read(drawn[:, 0]), judge.read(drawn[:, LOOK - 1])
         numbers = by_source("text_accuracy", first == asked, source)
         numbers |= by_source("text_accuracy_8", later == asked, source)
+        if len(set(source.tolist())) > 1:
+            numbers |= by_source("text_source_accuracy", source_of_captions(real)[first] == source, source)
         # The same pictures, held against what the other runs were asked for.
         others = (first[:, None] == asked[None]) & ~np.eye(len(asked), dtype=bool)
         return numbers | {
@@ -193,6 +198,13 @@ class TextProbe:
             if self.progress is not None:
                 self.progress("events", (number + 1) * rows, len(played_BP) * rows)
         return made
+
+
+def source_of_captions(real: CaptionedFrames) -> np.ndarray:
+    """Name of the source that has each caption (K,), ``""`` for captions that no frame has."""
+    source_K = np.full(len(real.captions), "", object)
+    source_K[real.caption_B] = real.source_B
+    return source_K
 
 
 def by_source(key: str, right: np.ndarray, source: np.ndarray) -> dict[str, float]:

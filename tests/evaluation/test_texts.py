@@ -13,7 +13,7 @@ from playground.core.registry import COLLECTORS
 from playground.data.dataset import ClipDataset
 from playground.evaluation import caption_judge, text_probes
 from playground.evaluation.caption_judge import CaptionJudge, attribute_table, train_caption_judge
-from playground.evaluation.captioned import captioned_frames, find_events
+from playground.evaluation.captioned import CaptionedFrames, captioned_frames, find_events
 from playground.evaluation.keys import KEYS, base_key
 from playground.evaluation.report import limits
 from playground.evaluation.text_probes import TextProbe
@@ -151,3 +151,19 @@ def test_no_wording_where_none_is_held_out() -> None:
     wording = held_out_wording("racing", "a racing car on a red road through blue grass")
     assert wording == "drive a car on a red street with blue fields left and right"
     assert held_out_wording("racing", "a racing car on a red road through blue grass", {wording}) is None
+
+
+def test_a_caption_belongs_to_the_source_that_shows_it() -> None:
+    frames = np.zeros((3, 4, 4, 3), np.uint8)
+    sources = np.array(["cave", "sky", "cave"], object)
+    real = CaptionedFrames(frames, np.array([2, 0, 1]), np.arange(3), sources, ["blue", "dark", "darker", "never seen"])
+    assert text_probes.source_of_captions(real).tolist() == ["sky", "cave", "cave", ""]
+
+
+def test_the_right_source_counts_where_there_are_several(scenes: ClipDataset, tmp_path: Path) -> None:
+    """Both sources show the same scenes under the same captions, so that the last one owns every caption."""
+    told = {"first": scenes, "second": scenes}
+    numbers = TextProbe(SceneWorld(), told, tmp_path, context=4, seed=3, note=lambda line: None).measure()
+    assert numbers["text_source_accuracy/first"] + numbers["text_source_accuracy/second"] == 1.0
+    assert numbers["text_source_accuracy"] == 0.5
+    assert {base_key(name) for name in numbers} <= set(KEYS)
