@@ -7,13 +7,18 @@ gives the same bytes.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
 
 from playground.core.errors import PlaygroundError, suggest
+
+EPISODE_OPTION = "episode_frames"
+"""Option that cuts episodes after so many frames, in worlds that choose the length of an episode themselves."""
+
+SHORTEST_EPISODE = 16
 
 
 @dataclass(frozen=True)
@@ -49,7 +54,7 @@ class Collector(Protocol):
         paraphrases: for each caption, three to five texts that say the same in other words; ``[]`` or left out for a
             source without. Training draws among a caption and its paraphrases.
         licence: licence and origin of the pictures.
-        options: every option with the value in use.
+        options: the options with the value in use; ``episode_frames`` only where it was given.
         seed_range: first level seed of the split and the one after the last; empty when there are no levels.
         streams_per_rollout: how many streams one rollout plays side by side at most.
     """
@@ -108,6 +113,33 @@ def check_world(
                 raise PlaygroundError(f"{world} has no option {name!r}; it takes none")
             known = ", ".join(known_options)
             raise PlaygroundError(f"{world} has no option {name!r}.{suggest(name, known_options)} Known: {known}.")
+
+
+def episode_lengths(options: Mapping[str, Any], usual: tuple[int, int]) -> tuple[tuple[int, int], dict[str, Any]]:
+    """Least length of an episode in frames and the first one too long: a world's ``usual`` ones, or as asked for.
+
+    Many short episodes show more of what changes from one to the next, such as colours and maps.
+
+    Args:
+        options: options of a collector; ``episode_frames`` may come from a command line.
+        usual: what holds without it.
+
+    Returns:
+        The two lengths, and the option as a collector names it in ``options``: empty where it was not given.
+
+    Raises:
+        PlaygroundError: not a number, or too few frames to learn or measure anything.
+    """
+    if EPISODE_OPTION not in options:
+        return usual, {}
+    try:
+        frames = int(options[EPISODE_OPTION])
+    except (TypeError, ValueError):
+        frames = 0
+    if frames < SHORTEST_EPISODE:
+        got = options[EPISODE_OPTION]
+        raise PlaygroundError(f"option {EPISODE_OPTION!r} must be {SHORTEST_EPISODE} or more, got {got!r}")
+    return (frames, frames + 1), {EPISODE_OPTION: frames}
 
 
 def option_bool(name: str, value: Any) -> bool:

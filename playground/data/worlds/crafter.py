@@ -16,7 +16,7 @@ import numpy as np
 
 from playground.core.errors import PlaygroundError
 from playground.core.registry import COLLECTORS
-from playground.data.worlds import StepBatch, check_world
+from playground.data.worlds import EPISODE_OPTION, StepBatch, check_world, episode_lengths
 from playground.data.worlds.crafter_captions import caption_id, crafter_captions, crafter_paraphrases
 from playground.data.worlds.crafter_view import VIEW, CrafterView, visible_materials, visible_objects
 
@@ -47,10 +47,10 @@ EDGE = 7
 
 @COLLECTORS.register("crafter")
 class CrafterCollector:
-    """Walks through Crafter (MIT, sprites in the package); a new world every episode. There are no options.
+    """Walks through Crafter (MIT, sprites in the package); a new world every episode.
 
     Rewards are the simulator's: one for each first achievement, less for wounds. An episode ends (terminated) in lava
-    and is cut (truncated) after 500 to 800 frames.
+    and is cut (truncated) after 500 to 800 frames, or ``episode_frames``, the only option.
     """
 
     version = 1
@@ -62,11 +62,11 @@ class CrafterCollector:
         """Check size, split and options without starting the simulator.
 
         Raises:
-            PlaygroundError: a size that is not drawn, an unknown split, any option.
+            PlaygroundError: a size that is not drawn, an unknown split or option.
         """
-        check_world("crafter", size, split, options, sizes=SIZES, splits=SPLIT_WORLDS)
+        check_world("crafter", size, split, options, sizes=SIZES, splits=SPLIT_WORLDS, known_options=(EPISODE_OPTION,))
+        self._lengths, self.options = episode_lengths(options, EPISODE_FRAMES)
         self._size = size
-        self.options: dict[str, Any] = {}
         self.seed_range = list(SPLIT_WORLDS[split])
         self.action_names = list(ACTIONS)
         self.captions = crafter_captions()
@@ -87,7 +87,10 @@ class CrafterCollector:
                 f"collecting from crafter needs the package crafter ({error}); install it with: pip install crafter"
             ) from error
         view = CrafterView(self._size, crafter.constants.materials, crafter.constants.root / "assets")
-        players = [_Player(crafter, view, self.seed_range, seed, first_stream + index) for index in range(streams)]
+        players = [
+            _Player(crafter, view, self.seed_range, self._lengths, seed, first_stream + index)
+            for index in range(streams)
+        ]
         frames_SHWC = np.empty((streams, self._size, self._size, 3), np.uint8)
         actions_S, rewards_S = np.zeros(streams, np.int64), np.zeros(streams, np.float32)
         captions_S = np.zeros(streams, np.int32)
@@ -114,9 +117,18 @@ class _InOrder(dict[Any, None]):
 class _Player:
     """One stream: a simulator of its own, its play and its episodes, all from (seed, stream)."""
 
-    def __init__(self, package: Any, view: CrafterView, seed_range: list[int], seed: int, stream: int) -> None:
+    def __init__(
+        self,
+        package: Any,
+        view: CrafterView,
+        seed_range: list[int],
+        lengths: tuple[int, int],
+        seed: int,
+        stream: int,
+    ) -> None:
         self._rng = np.random.default_rng([seed, 11, stream, seed_range[0]])
-        self._package, self._view, self._seed_range = package, view, seed_range
+        self._package, self._view = package, view
+        self._seed_range, self._lengths = seed_range, lengths
         self._codes = [package.constants.actions.index(name) for name in ACTIONS.values()]
         self._names = list(ACTIONS)
         self._env = package.Env(area=(64, 64), view=(VIEW, VIEW), size=(VIEW, VIEW), length=0, seed=0)
@@ -162,7 +174,7 @@ class _Player:
         self._refill()
         world.add(env._player)
         self._package.worldgen.generate_world(world, env._player)
-        self._frame, self._length, self._ended = 0, int(rng.integers(*EPISODE_FRAMES)), False
+        self._frame, self._length, self._ended = 0, int(rng.integers(*self._lengths)), False
         self._hold, self._trip, self._action, self._way = 0, 0, "noop", "right"
 
     def _refill(self) -> None:

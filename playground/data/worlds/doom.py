@@ -14,7 +14,7 @@ import numpy as np
 
 from playground.core.errors import PlaygroundError
 from playground.core.registry import COLLECTORS
-from playground.data.worlds import StepBatch, check_world
+from playground.data.worlds import EPISODE_OPTION, StepBatch, check_world, episode_lengths
 from playground.data.worlds.doom_captions import (
     GAMES,
     MAZE,
@@ -50,6 +50,7 @@ class DoomCollector:
     Options:
         scenario: ``"explore"`` (default) or ``"take-cover"``, the hall of fireballs of the World Models study. It is
             one map, so there the splits differ in their seeds only.
+        episode_frames: cuts episodes after so many frames.
     """
 
     version = 3
@@ -63,12 +64,21 @@ class DoomCollector:
         Raises:
             PlaygroundError: a size that is not drawn, an unknown split or option.
         """
-        check_world("doom", size, split, options, sizes=tuple(VIEWS), splits=SPLIT_SEEDS, known_options=("scenario",))
+        check_world(
+            "doom",
+            size,
+            split,
+            options,
+            sizes=tuple(VIEWS),
+            splits=SPLIT_SEEDS,
+            known_options=("scenario", EPISODE_OPTION),
+        )
         self._scenario = str(options.get("scenario", "explore"))
         if self._scenario not in SCENARIOS:
             raise PlaygroundError(f"option 'scenario' must be explore or take-cover, got {self._scenario!r}")
         self._size, self._maps = size, split_maps(split)
-        self.options: dict[str, Any] = {"scenario": self._scenario}
+        self._lengths, cut = episode_lengths(options, EPISODE_FRAMES)
+        self.options: dict[str, Any] = {"scenario": self._scenario, **cut}
         self.seed_range = list(SPLIT_SEEDS[split])
         self.action_names = list(NAMES)
         self.captions = doom_captions()
@@ -106,16 +116,25 @@ class DoomCollector:
         # Neighbouring streams play different game files, so that a small dataset holds both.
         wad = list(GAMES)[(seed + stream + 1) % len(GAMES)]
         if self._scenario == "take-cover":
-            return _CoverPlayer(rng, "freedoom2.wad", "take_cover.wad", [MAZE], self.seed_range, self._size)
+            return _CoverPlayer(
+                rng, "freedoom2.wad", "take_cover.wad", [MAZE], self.seed_range, self._lengths, self._size
+            )
         scenario = "my_way_home.wad" if MAZE in self._maps[wad] else None
-        return _Player(rng, wad, scenario, self._maps[wad], self.seed_range, self._size)
+        return _Player(rng, wad, scenario, self._maps[wad], self.seed_range, self._lengths, self._size)
 
 
 class _Player:
     """One stream: a game of its own, its walker and its episodes, all from one generator."""
 
     def __init__(
-        self, rng: np.random.Generator, wad: str, scenario: str | None, maps: list[str], seeds: list[int], size: int
+        self,
+        rng: np.random.Generator,
+        wad: str,
+        scenario: str | None,
+        maps: list[str],
+        seeds: list[int],
+        lengths: tuple[int, int],
+        size: int,
     ) -> None:
         try:
             from playground.data.worlds.doom_picture import FrameMaker
@@ -123,7 +142,7 @@ class _Player:
             raise PlaygroundError(
                 f"collecting from doom needs the package numba ({error}); install it with: pip install numba"
             ) from error
-        self._rng, self._maps, self._seeds, self._view = rng, maps, seeds, VIEWS[size]
+        self._rng, self._maps, self._seeds, self._lengths, self._view = rng, maps, seeds, lengths, VIEWS[size]
         self._game = DoomGame(wad, scenario, int(rng.integers(*seeds)), self._view)
         self._maker = FrameMaker(self._game.palette, self._view.side, self._view.margin, size)
         self._walker = Walker(rng)
@@ -157,7 +176,7 @@ class _Player:
         else:
             raise PlaygroundError(f"{STARTS} games of doom in a row ended before their first frame; use another --seed")
         self._walker.reset()
-        self._left = int(self._rng.integers(*EPISODE_FRAMES))
+        self._left = int(self._rng.integers(*self._lengths))
         self._mark, self._since = self._game.position(), 0
 
     def _stuck(self) -> bool:

@@ -15,7 +15,7 @@ import numpy as np
 
 from playground.core.errors import PlaygroundError
 from playground.core.registry import COLLECTORS
-from playground.data.worlds import StepBatch, check_world
+from playground.data.worlds import EPISODE_OPTION, StepBatch, check_world, episode_lengths
 from playground.data.worlds.racing_captions import COLOURS, JITTER, colour_pairs, racing_captions, racing_paraphrases
 from playground.data.worlds.racing_driver import ACTIONS, CONTROLS, Driver
 
@@ -32,10 +32,11 @@ LOST_FRAMES = 30
 
 @COLLECTORS.register("racing")
 class RacingCollector:
-    """Drives CarRacing (MIT code, no assets) with a new track and new colours in every episode. There are no options.
+    """Drives CarRacing (MIT code, no assets) with a new track and new colours in every episode.
 
     The reward is that of the simulator. An episode ends (terminated) after a lap or when the car leaves the simulator's
-    field (reward -100), and is cut (truncated) after 300 to 500 frames or when the car is lost.
+    field (reward -100), and is cut (truncated) after 300 to 500 frames (or ``episode_frames``, the only option) or when
+    the car is lost.
     """
 
     version = 2
@@ -47,11 +48,11 @@ class RacingCollector:
         """Check size, split and options without starting the simulator.
 
         Raises:
-            PlaygroundError: a size that is not drawn, an unknown split, any option.
+            PlaygroundError: a size that is not drawn, an unknown split or option.
         """
-        check_world("racing", size, split, options, sizes=SIZES, splits=SPLIT_TRACKS)
+        check_world("racing", size, split, options, sizes=SIZES, splits=SPLIT_TRACKS, known_options=(EPISODE_OPTION,))
+        self._lengths, self.options = episode_lengths(options, EPISODE_FRAMES)
         self._size = size
-        self.options: dict[str, Any] = {}
         self.seed_range = list(SPLIT_TRACKS[split])
         self.action_names = list(ACTIONS)
         self.captions = racing_captions()
@@ -64,7 +65,9 @@ class RacingCollector:
             PlaygroundError: the simulator is not installed.
         """
         environment = _environment_class()
-        players = [_Player(environment, self.seed_range, seed, first_stream + index) for index in range(streams)]
+        players = [
+            _Player(environment, self.seed_range, self._lengths, seed, first_stream + index) for index in range(streams)
+        ]
         frames_SHWC = np.empty((streams, self._size, self._size, 3), np.uint8)
         actions_S, rewards_S = np.zeros(streams, np.int64), np.zeros(streams, np.float32)
         captions_S = np.zeros(streams, np.int32)
@@ -105,9 +108,11 @@ def _environment_class() -> Any:
 class _Player:
     """One stream: a simulator of its own, its driver and its episodes, all from (seed, stream)."""
 
-    def __init__(self, environment: Any, seed_range: list[int], seed: int, stream: int) -> None:
+    def __init__(
+        self, environment: Any, seed_range: list[int], lengths: tuple[int, int], seed: int, stream: int
+    ) -> None:
         self._rng = np.random.default_rng([seed, 9, stream, seed_range[0]])
-        self._env, self._seed_range = environment(continuous=True), seed_range
+        self._env, self._seed_range, self._lengths = environment(continuous=True), seed_range, lengths
         self._pairs = colour_pairs()
         self._start()
 
@@ -156,7 +161,7 @@ class _Player:
         )
         env.road_color, env.bg_color, env.grass_color = road.astype(float), grass, grass
         env.reset(seed=int(rng.integers(*self._seed_range)))
-        self._length = int(rng.integers(*EPISODE_FRAMES))
+        self._length = int(rng.integers(*self._lengths))
         self._frame = self._lost = 0
         self._driver = Driver(rng, np.array([(x, y) for _, _, x, y in env.track]))
         self._picture = RacingPicture(env.road_poly, grass)

@@ -9,7 +9,7 @@ import numpy as np
 
 from playground.core.errors import PlaygroundError
 from playground.core.registry import COLLECTORS
-from playground.data.worlds import StepBatch, check_world
+from playground.data.worlds import EPISODE_OPTION, StepBatch, check_world, episode_lengths
 from playground.data.worlds.flyover.atmosphere import TIMES, WEATHERS, air_vector
 from playground.data.worlds.flyover.biomes import BIOMES
 from playground.data.worlds.flyover.captions import all_captions, all_paraphrases, caption_id
@@ -23,7 +23,8 @@ EPISODE_FRAMES = (300, 601)
 EPISODES_PER_WORLD = 3
 TIME_SHARES, WEATHER_SHARES = (0.4, 0.3, 0.3), (0.4, 0.2, 0.2, 0.2)
 EVENT_SHARES = (0.35, 0.45, 0.2)
-EVENT_GAP = 90
+# Least frames before an event, after it, and between two.
+EVENT_FIRST, EVENT_LAST, EVENT_GAP = 60, 40, 90
 CHANGE_FRAMES = 14
 # Frames that one stream draws before the next has its turn, so that the maps of its world stay in the cache.
 TURN_FRAMES = 32
@@ -33,8 +34,9 @@ TURN_FRAMES = 32
 class FlyoverCollector:
     """Flies over landscapes of ten biomes by day, dusk and night, in clear air, fog, rain and snow.
 
-    Pictures, worlds and words are made here, so nobody else's assets are in them. An episode lasts 300 to 600 frames;
-    in about two of three the time of day or the weather changes on the way. There are no options and no rewards.
+    Pictures, worlds and words are made here, so nobody else's assets are in them. An episode lasts 300 to 600 frames
+    (or ``episode_frames``, the only option); in about two of three the time of day or the weather changes on the way.
+    There are no rewards.
     """
 
     version = 2
@@ -46,11 +48,11 @@ class FlyoverCollector:
         """Check size, split and options.
 
         Raises:
-            PlaygroundError: a size that is not drawn, an unknown split, any option.
+            PlaygroundError: a size that is not drawn, an unknown split or option.
         """
-        check_world("flyover", size, split, options, sizes=SIZES, splits=SPLIT_WORLDS)
+        check_world("flyover", size, split, options, sizes=SIZES, splits=SPLIT_WORLDS, known_options=(EPISODE_OPTION,))
+        self._lengths, self.options = episode_lengths(options, EPISODE_FRAMES)
         self._size = size
-        self.options: dict[str, Any] = {}
         self.seed_range = list(SPLIT_WORLDS[split])
         self.action_names = list(ACTIONS)
         self.captions = all_captions()
@@ -69,7 +71,9 @@ class FlyoverCollector:
                 f"collecting from flyover needs the package numba ({error}); install it with: pip install numba"
             ) from error
         stage = Stage(max(self._size, SMALLEST_DRAWN))
-        players = [_Player(stage, self.seed_range, seed, first_stream + index) for index in range(streams)]
+        players = [
+            _Player(stage, self.seed_range, self._lengths, seed, first_stream + index) for index in range(streams)
+        ]
         shape = (TURN_FRAMES, streams)
         frames_TSHWC = np.empty((*shape, self._size, self._size, 3), np.uint8)
         for start in range(0, frames, TURN_FRAMES):
@@ -90,8 +94,8 @@ class FlyoverCollector:
 class _Player:
     """One stream: worlds, episodes and events one after the other, all from (seed, stream)."""
 
-    def __init__(self, stage: Any, seed_range: list[int], seed: int, stream: int) -> None:
-        self._stage, self._seed_range = stage, seed_range
+    def __init__(self, stage: Any, seed_range: list[int], lengths: tuple[int, int], seed: int, stream: int) -> None:
+        self._stage, self._seed_range, self._lengths = stage, seed_range, lengths
         # The split counts too: with the same seed, its biomes, weather and events must not be those of another.
         self._rng = np.random.default_rng([seed, 5, stream, seed_range[0]])
         self._episode = 0
@@ -137,7 +141,7 @@ class _Player:
         self._time = int(rng.choice(len(TIMES), p=TIME_SHARES))
         self._weather = int(rng.choice(len(WEATHERS), p=WEATHER_SHARES))
         self._cover = float(rng.uniform(0.2, 0.55))
-        self._length = int(rng.integers(*EPISODE_FRAMES))
+        self._length = int(rng.integers(*self._lengths))
         self._events = self._draw_events()
         self._changing = False
         self._place = self._stage.place(self._world, air_vector(self._biome, self._time, self._weather, self._cover))
@@ -149,8 +153,10 @@ class _Player:
         self._before = self._flight.camera()
 
     def _draw_events(self) -> list[int]:
+        if self._length <= EVENT_FIRST + EVENT_LAST:
+            return []
         count = int(self._rng.choice(len(EVENT_SHARES), p=EVENT_SHARES))
-        times = sorted(int(t) for t in self._rng.integers(60, self._length - 40, count))
+        times = sorted(int(t) for t in self._rng.integers(EVENT_FIRST, self._length - EVENT_LAST, count))
         if count == 2 and times[1] - times[0] < EVENT_GAP:
             times = times[:1]
         return times
