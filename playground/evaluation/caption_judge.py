@@ -1,4 +1,4 @@
-"""An independent judge of captions: a small network that learns from real frames which caption a picture fits.
+"""A judge of the captions of one source: a small network that learns from real frames which caption a picture fits.
 
 Captions are compositions, and test clips show few of them, so the judge learns words and not whole captions: a caption
 scores the sum of what the network says about its attributes, words and neighbouring words that some captions have and
@@ -18,11 +18,11 @@ from torch.nn import functional as F
 from playground.core.sampling import make_generator
 from playground.evaluation.inverse_dynamics import shrink
 
-SIDE = 32
+SIDE = 64
 """Larger frames are averaged down to about this before the network."""
 
-STEPS = 500
-"""Optimiser steps, about half a minute on one core."""
+STEPS = 1000
+"""Optimiser steps, about a minute on one core."""
 
 _HELD_OUT = 4
 _BATCH, _RATE, _WARMUP = 64, 3e-3, 50
@@ -30,7 +30,7 @@ _COLOURS, _PLACES, _CELLS = 24, 6, 8
 _TINT, _NOISE = 0.06, 0.03
 
 
-class CaptionNetwork(nn.Module):
+class PictureNetwork(nn.Module):
     """One frame to one score an attribute.
 
     Two paths meet: a soft naming of every pixel's colour, looked up at places that the other path points at, and plain
@@ -42,7 +42,7 @@ class CaptionNetwork(nn.Module):
         super().__init__()
         self.naming = nn.Sequential(nn.Conv2d(3, 32, 1), nn.ReLU(), nn.Conv2d(32, _COLOURS, 1))
         layers: list[nn.Module] = []
-        for inputs, width, kernel, stride in ((3, 32, 4, 2), (32, 48, 3, 2), (48, 64, 3, 1)):
+        for inputs, width, kernel, stride in ((3, 32, 4, 2), (32, 48, 3, 2), (48, 64, 3, 2)):
             layers += [nn.Conv2d(inputs, width, kernel, stride, 1), nn.GroupNorm(4, width), nn.ReLU()]
         self.body = nn.Sequential(*layers)
         self.pointing = nn.Conv2d(64, _PLACES, 1)
@@ -51,11 +51,21 @@ class CaptionNetwork(nn.Module):
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
         """Scores (B, attributes) of pictures of ``SIDE`` pixels from ``picture_input``."""
-        named = F.adaptive_avg_pool2d(torch.softmax(self.naming(x_BCHW), dim=1), _CELLS).flatten(2)
+        named = F.adaptive_avg_pool2d(torch.softmax(self.naming(F.avg_pool2d(x_BCHW, 2)), dim=1), _CELLS).flatten(2)
         seen = self.body(x_BCHW)
         places = torch.softmax(self.pointing(seen).flatten(2) + self.place, dim=-1)
         colours = torch.einsum("bsp,bkp->bsk", places, named).flatten(1)
         return self.head(torch.cat([3.0 * colours, seen.mean((2, 3)), seen.amax((2, 3))], dim=1))
+
+
+@torch.inference_mode()
+def best(network: PictureNetwork, table_KA: Tensor, frames_BHWC: np.ndarray) -> np.ndarray:
+    """The row of ``table_KA`` with the highest sum of scores, int64 ``(B,)``."""
+    parts = [
+        (network(picture_input(frames_BHWC[low : low + 256])) @ table_KA.T).argmax(1).numpy()
+        for low in range(0, len(frames_BHWC), 256)
+    ]
+    return np.concatenate([np.zeros(0, np.int64), *parts])
 
 
 @dataclass(frozen=True)
@@ -71,17 +81,12 @@ class CaptionJudge:
 
     known: np.ndarray
     table_KA: Tensor
-    network: CaptionNetwork
+    network: PictureNetwork
     held_out: np.ndarray
 
-    @torch.inference_mode()
     def read(self, frames_BHWC: np.ndarray) -> np.ndarray:
         """The id of the caption that fits each frame best, int64 ``(B,)``."""
-        parts = [
-            (self.network(picture_input(frames_BHWC[low : low + 256])) @ self.table_KA.T).argmax(1).numpy()
-            for low in range(0, len(frames_BHWC), 256)
-        ]
-        return self.known[np.concatenate([np.zeros(0, np.int64), *parts])]
+        return self.known[best(self.network, self.table_KA, frames_BHWC)]
 
 
 def attribute_table(captions: Sequence[str]) -> np.ndarray:
@@ -141,7 +146,7 @@ def train_caption_judge(
     table_KA = torch.from_numpy(np.ascontiguousarray(table[:, seen_A]))
     # Told apart from those that occur only: the others must not be learnt as wrong answers.
     occurring, label_B = np.unique(caption_B[~test_B], return_inverse=True)
-    network = _trained(frames_BHWC[~test_B], label_B, table_KA[occurring], seed, on_step)
+    network = train_network(frames_BHWC[~test_B], label_B, table_KA[occurring], seed, on_step)
     return CaptionJudge(known, table_KA[known], network, test_B & np.isin(caption_B, known))
 
 
@@ -153,13 +158,22 @@ def picture_input(frames_BHWC: np.ndarray) -> Tensor:
     return small
 
 
-def _trained(
+def train_network(
     frames_BHWC: np.ndarray,
     label_B: np.ndarray,
     table_KA: Tensor,
     seed: int,
     on_step: Callable[[int, int], None] | None,
-) -> CaptionNetwork:
+) -> PictureNetwork:
+    """Train a network to give the highest sum of scores to what fits each frame.
+
+    Args:
+        frames_BHWC: uint8 frames.
+        label_B: the row of ``table_KA`` that fits each.
+        table_KA: which attributes each answer has.
+        seed: as in ``train_caption_judge``.
+        on_step: the same.
+    """
     generator = make_generator(seed)
     network = _fresh(table_KA.shape[1], generator)
     optimizer = torch.optim.AdamW(network.parameters(), lr=_RATE, weight_decay=0.05)
@@ -182,8 +196,8 @@ def _trained(
     return network.eval()
 
 
-def _fresh(attributes: int, generator: torch.Generator) -> CaptionNetwork:
-    network = CaptionNetwork(attributes)
+def _fresh(attributes: int, generator: torch.Generator) -> PictureNetwork:
+    network = PictureNetwork(attributes)
     with torch.no_grad():
         for module in network.modules():
             if isinstance(module, nn.Conv2d | nn.Linear):

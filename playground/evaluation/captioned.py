@@ -19,15 +19,30 @@ class CaptionedFrames:
         frames_BHWC: uint8, at the world's frame size.
         caption_B: int64 id in ``captions``.
         episode_B: int64 number of the episode, unique over all sources.
-        source_B: name of the source of each frame.
-        captions: texts of all sources together.
+        captions: texts of all sources, one source after the other; a text of two sources is there twice.
+        source_K: name of the source of each caption.
     """
 
     frames_BHWC: np.ndarray
     caption_B: np.ndarray
     episode_B: np.ndarray
-    source_B: np.ndarray
     captions: list[str]
+    source_K: np.ndarray
+
+    @property
+    def source_B(self) -> np.ndarray:
+        """Name of the source of each frame."""
+        return self.source_K[self.caption_B]
+
+    @property
+    def sources(self) -> list[str]:
+        """Names of the sources that have frames, in order."""
+        return list(dict.fromkeys(self.source_B.tolist()))
+
+    def caption_id(self, source: str, caption: str) -> int:
+        """Id of a caption of a source."""
+        first = int(np.argmax(self.source_K == source))
+        return self.captions.index(caption, first)
 
 
 @dataclass(frozen=True)
@@ -55,36 +70,34 @@ def has_captions(dataset: Any) -> bool:
 
 
 def captioned_frames(sources: Mapping[str, Any], count: int, size: int, seed: int) -> CaptionedFrames:
-    """Draw about ``count`` captioned frames, an equal part from each source.
+    """Draw up to ``count`` captioned frames of each source.
 
     Frames are drawn in inverse proportion to the root of how often their caption occurs in their episode, so that
     short moments are there as well.
 
     Args:
         sources: source name to a dataset that ``has_captions``.
-        count: frames in all.
+        count: frames of a source.
         size: frame size of the world; larger frames are averaged down.
         seed: of the draw.
     """
     rng = np.random.default_rng(seed)
-    captions = list(dict.fromkeys(text for dataset in sources.values() for text in dataset.captions))
-    place = {text: index for index, text in enumerate(captions)}
-    frames, labels, episodes, names = [], [], [], []
+    captions: list[str] = []
+    frames, labels, episodes, owners = [], [], [], []
     for number, (source, dataset) in enumerate(sources.items()):
         caption_T, episode_T = dataset.caption_ids_T, np.cumsum(dataset.first_T)
         told = np.flatnonzero(caption_T >= 0)
         cells = episode_T[told] * len(dataset.captions) + caption_T[told]
         _, cell, often = np.unique(cells, return_inverse=True, return_counts=True)
         weights = 1.0 / np.sqrt(often[cell])
-        wanted = min(len(told), -(-count // len(sources)))
-        picks = np.sort(rng.choice(told, wanted, replace=False, p=weights / weights.sum()))
+        picks = np.sort(rng.choice(told, min(len(told), count), replace=False, p=weights / weights.sum()))
         frames.append(_at_size(np.stack([dataset.frames(int(t), int(t) + 1)[0] for t in picks])[None], size)[0])
-        labels.append(np.array([place[text] for text in dataset.captions])[caption_T[picks]])
+        labels.append(caption_T[picks].astype(np.int64) + len(captions))
         episodes.append(episode_T[picks] + number * (1 << 32))
-        names += [source] * len(picks)
-    return CaptionedFrames(
-        np.concatenate(frames), np.concatenate(labels), np.concatenate(episodes), np.array(names, object), captions
-    )
+        captions += dataset.captions
+        owners += [source] * len(dataset.captions)
+    joined = (np.concatenate(parts) for parts in (frames, labels, episodes))
+    return CaptionedFrames(*joined, captions, np.array(owners, object))
 
 
 def find_events(

@@ -11,7 +11,7 @@ import numpy as np
 
 from playground.core.errors import PlaygroundError
 from playground.evaluation import pictures
-from playground.evaluation.caption_judge import CaptionJudge, train_caption_judge
+from playground.evaluation.caption_panel import CaptionPanel, train_caption_panel
 from playground.evaluation.captioned import CaptionedFrames, captioned_frames, find_events, has_captions
 from playground.evaluation.intervals import share_half_width
 from playground.evaluation.rollouts import Progress, infer_actions, noop_code, play, prefill
@@ -27,7 +27,7 @@ SHOWN = 16
 EVENT_FRAMES = 30
 """Frames within which an event has to show."""
 
-_JUDGE_FRAMES = 2000
+_JUDGE_FRAMES = 4000
 _RUNS, _RUNS_A_SOURCE, _EVENTS = 32, 16, 20
 _EVERY, _LOOKS = 3, 3
 _BATCH = 32
@@ -65,10 +65,16 @@ class TextProbe:
         size = int(self.world.frame_size)
         real = captioned_frames(told, _JUDGE_FRAMES, size, self.seed)
         on_step = None if self.progress is None else lambda done, total: self.progress("caption judge", done, total)
-        judge = train_caption_judge(real.frames_BHWC, real.caption_B, real.episode_B, real.captions, self.seed, on_step)
-        if judge is None or not judge.held_out.any():
+        judge = train_caption_panel(real, self.seed, on_step)
+        if judge is None:
             self.note("text_accuracy: needs two captions that can be told apart, each in several episodes")
             return {}
+        if left_out := sorted(set(told) - set(judge.judges)):
+            self.note(
+                f"text_accuracy (measured): without {', '.join(left_out)}; "
+                "needs two captions that can be told apart, each in several episodes"
+            )
+        told = {source: told[source] for source in judge.judges}
         numbers = self._real(judge, real)
         for key, question in (("text_accuracy", self._drawn), ("event_accuracy_30", self._events)):
             try:
@@ -77,7 +83,7 @@ class TextProbe:
                 self.note(f"{key}: {error}")
         return numbers
 
-    def _real(self, judge: CaptionJudge, real: CaptionedFrames) -> dict[str, float]:
+    def _real(self, judge: CaptionPanel, real: CaptionedFrames) -> dict[str, float]:
         answers = judge.read(real.frames_BHWC[judge.held_out])
         right = answers == real.caption_B[judge.held_out]
         if right.mean() < _GOOD_JUDGE:
@@ -88,10 +94,10 @@ class TextProbe:
         source = real.source_B[judge.held_out]
         numbers = by_source("text_accuracy_real", right, source)
         if len(set(source.tolist())) > 1:
-            numbers |= by_source("text_source_accuracy_real", source_of_captions(real)[answers] == source, source)
+            numbers |= by_source("text_source_accuracy_real", real.source_K[answers] == source, source)
         return numbers | {"text_accuracy_real_samples": len(right)}
 
-    def _drawn(self, judge: CaptionJudge, real: CaptionedFrames, told: Mapping[str, Any]) -> dict[str, float]:
+    def _drawn(self, judge: CaptionPanel, real: CaptionedFrames, told: Mapping[str, Any]) -> dict[str, float]:
         """``text_accuracy`` and what belongs to it; draws ``texts.png``."""
         rows = self._asked(judge, real)
         asked, source = real.caption_B[rows], real.source_B[rows]
@@ -102,7 +108,7 @@ class TextProbe:
         numbers = by_source("text_accuracy", first == asked, source)
         numbers |= by_source("text_accuracy_8", later == asked, source)
         if len(set(source.tolist())) > 1:
-            numbers |= by_source("text_source_accuracy", source_of_captions(real)[first] == source, source)
+            numbers |= by_source("text_source_accuracy", real.source_K[first] == source, source)
         # The same pictures, held against what the other runs were asked for.
         others = (first[:, None] == asked[None]) & ~np.eye(len(asked), dtype=bool)
         return numbers | {
@@ -127,7 +133,7 @@ class TextProbe:
                 self.progress("texts", rows.stop, len(texts))
         return np.concatenate(parts)
 
-    def _asked(self, judge: CaptionJudge, real: CaptionedFrames) -> np.ndarray:
+    def _asked(self, judge: CaptionPanel, real: CaptionedFrames) -> np.ndarray:
         """Unseen real frames whose captions are asked for, as many of each source."""
         rng = np.random.default_rng(self.seed)
         rows = np.flatnonzero(judge.held_out)
@@ -150,18 +156,18 @@ class TextProbe:
             self.note(f"text_accuracy (measured): no held-out wordings for {', '.join(without)}; asked by its captions")
         return [caption if text is None else text for caption, text in zip(captions, texts, strict=True)]
 
-    def _events(self, judge: CaptionJudge, real: CaptionedFrames, told: Mapping[str, Any]) -> dict[str, float]:
+    def _events(self, judge: CaptionPanel, real: CaptionedFrames, told: Mapping[str, Any]) -> dict[str, float]:
         """``event_accuracy_30`` and ``event_accuracy_base``."""
         if not self.context:
             self.note("event_accuracy_30: no episode is long enough")
             return {}
-        known = {real.captions[index] for index in judge.known}
+        known = {source: {real.captions[i] for i in judge.known if real.source_K[i] == source} for source in told}
         length, size = self.context + EVENT_FRAMES, int(self.world.frame_size)
         each = -(-_EVENTS // len(told))
         events = [
             event
             for source, dataset in told.items()
-            for event in find_events(source, dataset, each, length, size, self.seed, known)
+            for event in find_events(source, dataset, each, length, size, self.seed, known[source])
         ]
         if not events:
             self.note(
@@ -171,7 +177,7 @@ class TextProbe:
         before, after = ([getattr(event, when) for event in events] for when in ("before", "after"))
         texts = [embed_captions(self.world, captions, told.values()) for captions in (before, after)]
         clips = np.stack([event.clip_THWC for event in events])
-        wanted = np.array([real.captions.index(caption) for caption in after])
+        wanted = np.array([real.caption_id(event.source, event.after) for event in events])
         seen = self._switched(clips, texts[0], texts)
         source = np.array([event.source for event in events], object)
         hits = []
@@ -198,13 +204,6 @@ class TextProbe:
             if self.progress is not None:
                 self.progress("events", (number + 1) * rows, len(played_BP) * rows)
         return made
-
-
-def source_of_captions(real: CaptionedFrames) -> np.ndarray:
-    """Name of the source that has each caption (K,), ``""`` for captions that no frame has."""
-    source_K = np.full(len(real.captions), "", object)
-    source_K[real.caption_B] = real.source_B
-    return source_K
 
 
 def by_source(key: str, right: np.ndarray, source: np.ndarray) -> dict[str, float]:

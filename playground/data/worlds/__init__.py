@@ -85,7 +85,7 @@ def check_world(
     *,
     sizes: Collection[int],
     splits: Collection[str],
-    known_options: Collection[str] = (),
+    known_options: Collection[str],
 ) -> None:
     """Check what a collector is asked for.
 
@@ -109,8 +109,6 @@ def check_world(
         raise PlaygroundError(f"{world} has no split {split!r}.{suggest(split, splits)} Known: {', '.join(splits)}.")
     for name in options:
         if name not in known_options:
-            if not known_options:
-                raise PlaygroundError(f"{world} has no option {name!r}; it takes none")
             known = ", ".join(known_options)
             raise PlaygroundError(f"{world} has no option {name!r}.{suggest(name, known_options)} Known: {known}.")
 
