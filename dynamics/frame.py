@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from einops import rearrange
@@ -212,7 +212,7 @@ class FrameDynamics(Component):
         prompt_BP: Tensor | None,
         generators: Sequence[torch.Generator],
         run: Run | None = None,
-        **options: float,
+        **options: Any,
     ) -> Tensor:
         """Draw first frames, of worlds that have seen nothing.
 

@@ -51,6 +51,7 @@ class MaskgitDynamics(FrameDynamics):
 
     type_name: ClassVar[str] = "maskgit"
     discrete: ClassVar[bool] = True
+    network: MaskgitNetwork
 
     def __init__(self, config: DynamicsConfig) -> None:
         """Build the network that ``config`` describes; ``codebook_size`` must be set."""

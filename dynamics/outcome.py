@@ -46,6 +46,8 @@ class OutcomeHead(nn.Module):
     Hafner et al. 2023): a rare 10 and a frequent 0.1 are learned alike, and the mean stays unbiased.
     """
 
+    end_weight: Tensor
+
     def __init__(self, config: DynamicsConfig) -> None:
         """Build the layers that ``config`` describes."""
         super().__init__()

@@ -15,7 +15,7 @@ Legend: B batch, T frames, N latents, C channels, A actions, P prompt dims, L ti
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -65,6 +65,8 @@ class ShortcutDynamics(FrameDynamics):
 
     type_name: ClassVar[str] = "shortcut"
     discrete: ClassVar[bool] = False
+    mean_C: Tensor
+    scale_C: Tensor
 
     def __init__(self, config: DynamicsConfig) -> None:
         """Build the network that ``config`` describes."""
@@ -120,7 +122,7 @@ class ShortcutDynamics(FrameDynamics):
         prompt_BP: Tensor | None,
         generators: Sequence[torch.Generator],
         run: Run | None = None,
-        **options: float,
+        **options: Any,
     ) -> Tensor:
         """First frames of new worlds, in many small passes if the model has learned those."""
         if not self.config.first_frames:

@@ -10,6 +10,9 @@ Legend: B batch, T frames, S tokens per frame, D width, K heads, E head dims, R 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import cast
+
 import torch
 import torch.nn.functional as F
 from einops import rearrange
@@ -90,9 +93,10 @@ class TrunkBlock(nn.Module):
         self.space = SpaceAttention(width, config.head_dim)
         self.mlp = SwiGLU(width)
         # Low rank: one number per frame and channel does not need a full matrix, a fifth of all weights otherwise.
-        self.modulation = nn.Sequential(nn.Linear(width, width // 4, bias=False), nn.Linear(width // 4, 4 * width))
-        nn.init.zeros_(self.modulation[1].weight)
-        nn.init.zeros_(self.modulation[1].bias)
+        scales_and_shifts = nn.Linear(width // 4, 4 * width)
+        self.modulation = nn.Sequential(nn.Linear(width, width // 4, bias=False), scales_and_shifts)
+        nn.init.zeros_(scales_and_shifts.weight)
+        nn.init.zeros_(scales_and_shifts.bias)
 
     def mix_frame(self, x_BSD: Tensor, condition_BD: Tensor) -> Tensor:
         """Space attention and feed-forward of single frames (frames folded into B)."""
@@ -124,9 +128,8 @@ class Trunk(nn.Module):
             self.no_prompt_D = nn.Parameter(torch.zeros(width))
         self.registers_SD = nn.Parameter(torch.randn(config.registers, width) * 0.02)
         self.position_SD = nn.Parameter(torch.randn(self.packed, width) * 0.02)
-        self.blocks = nn.ModuleList(
-            [TrunkBlock(config, over_time=index % config.time_every == 0) for index in range(config.depth)]
-        )
+        blocks = [TrunkBlock(config, over_time=index % config.time_every == 0) for index in range(config.depth)]
+        self.blocks = cast("Sequence[TrunkBlock]", nn.ModuleList(blocks))
         self.time_layers = sum(block.time is not None for block in self.blocks)
         self.norm = nn.RMSNorm(width)
         nn.init.normal_(self.action.weight, std=0.5)
@@ -182,7 +185,7 @@ class Trunk(nn.Module):
         cos_TE, sin_TE = rotary_angles(torch.arange(frames, device=x_BTSD.device), self.head_dim)
         condition = rearrange(condition_BTD, "b t d -> (b t) d")
         for block in self.blocks:
-            if block.time is not None:
+            if block.time is not None and block.norm_time is not None:
                 out, values = block.time.window(block.norm_time(x_BTSD), cos_TE, sin_TE)
                 x_BTSD = x_BTSD + out
             mixed = block.mix_frame(rearrange(x_BTSD, "b t s d -> (b t) s d"), condition)
@@ -206,9 +209,10 @@ class Trunk(nn.Module):
         keys, values, bias_BR = ring
         cos, sin = (angles[:, None, None, None] for angles in rotary)
         turn = (cos, *swapped_pairs(sin))
-        new_keys, new_values = [], []
+        new_keys: list[Tensor] = []
+        new_values: list[Tensor] = []
         for index, block in enumerate(self.blocks):
-            if block.time is not None:
+            if block.time is not None and block.norm_time is not None:
                 layer = len(new_keys)
                 out, key, value = block.time.step(block.norm_time(x_BSD), turn, keys[layer], values[layer], bias_BR)
                 x_BSD = x_BSD + out

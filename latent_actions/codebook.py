@@ -13,6 +13,9 @@ from torch import Tensor, nn
 class Codebook(nn.Module):
     """A handful of unit vectors (van den Oord et al. 2017; on the sphere as in Yu et al. 2022)."""
 
+    idle_A: Tensor
+    recent_BD: Tensor
+
     def __init__(self, codes: int, channels: int, reseed_after: int) -> None:
         """Args: number of codes A, channels D, steps without use after which a code is re-seeded."""
         super().__init__()
@@ -45,7 +48,7 @@ class Codebook(nn.Module):
     def reseed(self) -> int:
         """Move each long-idle code onto the recent feature that is farthest from every code; returns how many."""
         moved = 0
-        for code in (self.idle_A >= self.reseed_after).nonzero().flatten().tolist():
+        for code in torch.nonzero(self.idle_A >= self.reseed_after).flatten().tolist():
             recent_BD = self.recent_BD[self.recent_BD.any(dim=-1)]  # rows of zeros were never filled
             nearest_B = (recent_BD @ F.normalize(self.vectors_AD, dim=-1).T).amax(dim=-1)
             self.vectors_AD[code] = recent_BD[int(nearest_B.argmin())]

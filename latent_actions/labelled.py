@@ -29,7 +29,7 @@ class LabelledActionModel(Component):
         super().__init__(config)
         self.num_actions = config.num_actions
         self.encoder = PairEncoder(config, config.num_actions)
-        self.to(memory_format=torch.channels_last)
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # not in torch's stubs
 
     def infer(self, frames_BTHWC: Tensor) -> Tensor:
         """Most likely actions (B, T) int64; entry t produced frame t, entry 0 is ``num_actions`` (unknown)."""

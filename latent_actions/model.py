@@ -62,8 +62,8 @@ class PairDecoder(nn.Module):
         self.up = conv_up(tuple(reversed(widths)))
         self.flow = nn.Conv2d(widths[-1], 2, 1)
         self.motion = nn.Linear(config.code_channels, 6)
-        nn.init.zeros_(self.flow.weight)
-        nn.init.zeros_(self.flow.bias)
+        for parameter in self.flow.parameters():
+            nn.init.zeros_(parameter)
 
     def forward(self, before_BCHW: Tensor, code_BD: Tensor) -> Tensor:
         """(B, 3, H, W) and (B, D) to (B, 3, H, W)."""
@@ -120,7 +120,7 @@ class LatentActionModel(Component):
         self.codebook = Codebook(config.num_actions, config.code_channels, config.reseed_after)
         self.decoder = PairDecoder(config)
         self.labels = nn.Linear(config.code_channels, config.num_labels) if config.num_labels else None
-        self.to(memory_format=torch.channels_last)
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # not in torch's stubs
 
     def infer(self, frames_BTHWC: Tensor) -> Tensor:
         """Latent actions (B, T) int64; entry t produced frame t, entry 0 is ``num_actions`` (unknown)."""
@@ -181,7 +181,7 @@ class LatentActionModel(Component):
             chance_B = chance_B.masked_fill(rearrange(labels_BT[:, 1:], "b t -> (b t)") >= 0, 1.0)
         return torch.where(chance_B[:, None, None, None] < 0.5, pairs_BCHW.flip(-1), pairs_BCHW)
 
-    def pairs(self, frames_BTHWC: Tensor) -> Tensor:
+    def pairs(self: Component, frames_BTHWC: Tensor) -> Tensor:
         """Neighbouring frames (B*(T-1), 6, h, w) in [-1, 1] at the model's input size.
 
         Raises:

@@ -32,6 +32,9 @@ class FsqBottleneck(nn.Module):
     The codebook is implicit, so no code can die. Gradients pass straight through the rounding.
     """
 
+    levels_C: Tensor
+    strides_C: Tensor
+
     def __init__(self, levels: tuple[int, ...]) -> None:
         """Args: levels per dimension; C is their number."""
         super().__init__()

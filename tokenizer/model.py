@@ -50,7 +50,8 @@ class AutoencoderTokenizer(Component):
         self.to_latent = nn.Linear(width, self.latent_channels)
         self.from_latent = nn.Conv2d(self.latent_channels, config.decoder_widths[0], 3, padding=1)
         self.decoder = conv_up(config.decoder_widths, blocks=config.blocks)
-        self.to(memory_format=torch.channels_last)  # convolutions run faster on a CPU
+        # Convolutions run faster on a CPU so.
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # not in torch's stubs
 
     def encode(self, frames_BTHWC: Tensor) -> Tensor:
         """Uint8 frames to latents (B, T, N, C), float32 in [-1, 1].

@@ -82,7 +82,7 @@ class DynamicsModel(Protocol):
         prompt_BP: Tensor | None,
         generators: Sequence[torch.Generator],
         run: Callable[..., tuple[Tensor, Tensor, Tensor]] | None = None,
-        **options: float,
+        **options: Any,
     ) -> Tensor:
         """Codes of first frames, of worlds that have seen nothing; options are further arguments of ``generate``."""
 
