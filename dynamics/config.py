@@ -30,8 +30,6 @@ class DynamicsConfig:
         own_share: share of a batch that sees its own prediction as the previous frame, once half trained.
         shortcut_share: share of a batch that learns larger steps from two smaller ones, once half trained.
         first_frame_weight: loss weight of a clip's first frame, which has no past to be predicted from.
-        first_frames: frames that are also learned without their past, as first frames, for each frame of a batch
-            (shortcut head); above 0, first frames are drawn in many small passes.
         outcomes: predict reward and end of the episode; training sets it where the data has either.
     """
 
@@ -44,7 +42,6 @@ class DynamicsConfig:
             "own_share",
             "shortcut_share",
             "first_frame_weight",
-            "first_frames",
         }
     )
     """Fields on which no weight depends: a run that starts from other weights may change them."""
@@ -68,7 +65,6 @@ class DynamicsConfig:
     own_share: float = 0.25
     shortcut_share: float = 0.25
     first_frame_weight: float = 0.1
-    first_frames: float = 0.0
     outcomes: bool = False
 
     def __post_init__(self) -> None:

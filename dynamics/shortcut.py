@@ -15,7 +15,7 @@ Legend: B batch, T frames, N latents, C channels, A actions, P prompt dims, L ti
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -25,17 +25,7 @@ from dynamics.frame import FrameDynamics, FrameNetwork, Run
 from playground.core.errors import PlaygroundError
 from playground.core.nn.ring import RingState, Written
 from playground.core.registry import DYNAMICS
-from playground.core.sampling import row_noise
-
-FIRST_FRAME_PASSES = 32
-"""Passes of a first frame, where a model has learned them at every noise level. Nothing precedes it, so it has to be
-chosen among all frames there are; four passes end in a mixture of them."""
-
-FIRST_FRAME_LEVEL = (-0.4, 1.0)
-"""Mean and deviation of the noise levels of first frames, before a sigmoid (after Li and He 2025)."""
-
-_LEAST_NOISE = 0.2
-"""Share of noise below which errors of a first frame count no more than at this share."""
+from playground.core.sampling import Draw, row_noise
 
 
 class ShortcutNetwork(FrameNetwork):
@@ -115,21 +105,14 @@ class ShortcutDynamics(FrameDynamics):
         steps = steps or most
         if not 1 <= steps <= most or steps & (steps - 1):
             raise PlaygroundError(f"{steps} steps a frame do not work; use a power of two from 1 to {most}")
-        return self._denoise(state, action_B, prompt_BP, generators, steps, steps.bit_length() - 1, run)
-
-    def draw_first(
-        self,
-        prompt_BP: Tensor | None,
-        generators: Sequence[torch.Generator],
-        run: Run | None = None,
-        **options: Any,
-    ) -> Tensor:
-        """First frames of new worlds, in many small passes if the model has learned those."""
-        if not self.config.first_frames:
-            return super().draw_first(prompt_BP, generators, run, **options)
-        state, finest = self.new_state(len(generators)), self.config.steps.bit_length() - 1
-        unknown_B = self.unknown_actions(state)
-        return self._denoise(state, unknown_B, prompt_BP, generators, FIRST_FRAME_PASSES, finest, run)[0]
+        shape = (self.config.tokens_per_frame, self.config.latent_channels)
+        x_BNC = row_noise(shape, generators).to(state.previous.device)
+        for index in range(steps):
+            clean, keys, values = self.run_pass(
+                state, x_BNC, index / steps, steps.bit_length() - 1, action_B, prompt_BP, run
+            )
+            x_BNC = x_BNC + (self._in_range(clean) - x_BNC) / (steps - index)
+        return x_BNC * self.scale_C + self.mean_C, Written(keys, values, x_BNC)
 
     def observe(
         self,
@@ -173,7 +156,7 @@ class ShortcutDynamics(FrameDynamics):
         """
         clean = (codes_BTNC.float() - self.mean_C) / self.scale_C
         batch, frames = clean.shape[:2]
-        draw = _Draw(generator)
+        draw = Draw(generator)
         hidden = draw.uniform(batch, frames) < self.config.action_dropout
         actions = actions_BT.masked_fill(hidden, self.num_actions)
         if prompts_BTP is not None:
@@ -193,9 +176,6 @@ class ShortcutDynamics(FrameDynamics):
         weight_T[0] = self.config.first_frame_weight
         loss = (error_BT * weight_T).mean()
         result = {"loss": loss, "copy_ratio": self._copy_ratio(error_BT, clean, levels)}
-        if self.config.first_frames:
-            first = self._first_frame_loss(clean, prompts_BTP, draw)
-            result |= {"loss": loss + self.config.first_frame_weight * first, "first_frame": first.detach()}
         shared = int(batch * self.config.shortcut_share) if progress > 0.5 and self.config.steps > 1 else 0
         if shared:
             rows = slice(batch - shared, batch)
@@ -207,51 +187,13 @@ class ShortcutDynamics(FrameDynamics):
             result["loss"] = result["loss"] + shared / batch * shortcut
         return self.add_outcome_loss(result, values, outcomes_BT2)
 
-    def _denoise(
-        self,
-        state: RingState,
-        action_B: Tensor,
-        prompt_BP: Tensor | None,
-        generators: Sequence[torch.Generator],
-        passes: int,
-        step: int,
-        run: Run | None,
-    ) -> tuple[Tensor, Written]:
-        """Noise to latents in equal steps; ``step`` is what the network is told of their size."""
-        shape = (self.config.tokens_per_frame, self.config.latent_channels)
-        x_BNC = row_noise(shape, generators).to(state.previous.device)
-        for index in range(passes):
-            clean, keys, values = self.run_pass(state, x_BNC, index / passes, step, action_B, prompt_BP, run)
-            x_BNC = x_BNC + (self._in_range(clean) - x_BNC) / (passes - index)
-        return x_BNC * self.scale_C + self.mean_C, Written(keys, values, x_BNC)
-
-    def _first_frame_loss(self, clean: Tensor, prompts: Tensor | None, draw: _Draw) -> Tensor:
-        """Frames from anywhere in the clips, learned as if nothing had preceded them, at every noise level.
-
-        A clip has one first frame only, far too few to learn what a text looks like. The error is that of the
-        direction from noise to frame, so that passes late in a drawing count as well (Li and He 2025).
-        """
-        batch, frames = clean.shape[:2]
-        count = max(1, int(batch * frames * self.config.first_frames))
-        chosen = torch.floor(draw.uniform(count) * batch * frames).long()
-        target = clean.flatten(0, 1)[chosen, None]
-        prompt_BTP = None if prompts is None else prompts.flatten(0, 1)[chosen, None]
-        mean, deviation = FIRST_FRAME_LEVEL
-        level_BT = torch.sigmoid(mean + deviation * draw.normal(count, 1))
-        noisy = torch.lerp(draw.normal(*target.shape), target, level_BT[..., None, None])
-        finest = torch.full((count, 1), self.config.steps.bit_length() - 1, device=clean.device)
-        unknown = torch.full((count, 1), self.num_actions, device=clean.device)
-        made = self.network.window(noisy, torch.zeros_like(target), level_BT, finest, unknown, prompt_BTP)
-        error_BT = (made - target).square().mean(dim=(2, 3))
-        return (error_BT / (1 - level_BT).clamp_min(_LEAST_NOISE).square()).mean()
-
-    def _levels(self, batch: int, frames: int, draw: _Draw) -> Tensor:
+    def _levels(self, batch: int, frames: int, draw: Draw) -> Tensor:
         """Noise levels on the sampling grid; half of them 0, where the frame has to be predicted from its past."""
         steps = self.config.steps
         levels = torch.floor(draw.uniform(batch, frames) * steps) / steps
         return torch.where(draw.uniform(batch, frames) < 0.5, torch.zeros_like(levels), levels)
 
-    def _context_noise(self, past: Tensor, draw: _Draw) -> Tensor:
+    def _context_noise(self, past: Tensor, draw: Draw) -> Tensor:
         batch, frames = past.shape[:2]
         scale = draw.uniform(batch, frames, 1, 1) * self.config.context_noise
         scale[:, 0] = 0.0  # nothing precedes the first frame, and generation says so with exact zeros
@@ -259,7 +201,7 @@ class ShortcutDynamics(FrameDynamics):
 
     @torch.no_grad()
     def _own_predictions(
-        self, clean: Tensor, past: Tensor, actions: Tensor, prompts: Tensor | None, draw: _Draw
+        self, clean: Tensor, past: Tensor, actions: Tensor, prompts: Tensor | None, draw: Draw
     ) -> Tensor:
         """First-pass predictions of each frame, to be used as the imperfect past of the next one."""
         levels = torch.zeros(clean.shape[:2], device=clean.device)
@@ -273,7 +215,7 @@ class ShortcutDynamics(FrameDynamics):
         return torch.clamp(clean, (-1 - self.mean_C) / self.scale_C, (1 - self.mean_C) / self.scale_C)
 
     def _shortcut_loss(
-        self, clean: Tensor, noise: Tensor, past: Tensor, actions: Tensor, prompts: Tensor | None, draw: _Draw
+        self, clean: Tensor, noise: Tensor, past: Tensor, actions: Tensor, prompts: Tensor | None, draw: Draw
     ) -> tuple[Tensor, Tensor]:
         """Match one step of size 2d to the mean direction of two steps of size d (Frans et al. 2024, eq. 4).
 
@@ -304,16 +246,3 @@ class ShortcutDynamics(FrameDynamics):
         still_BT = (clean[:, 1:] - clean[:, :-1]).square().mean(dim=(2, 3))
         first_pass = (levels[:, 1:] == 0).float()
         return (error_BT[:, 1:].detach() * first_pass).sum() / (still_BT * first_pass).sum().clamp_min(1e-6)
-
-
-class _Draw:
-    """Random tensors from one generator, on its device."""
-
-    def __init__(self, generator: torch.Generator) -> None:
-        self.generator = generator
-
-    def uniform(self, *shape: int) -> Tensor:
-        return torch.rand(shape, generator=self.generator, device=self.generator.device)
-
-    def normal(self, *shape: int) -> Tensor:
-        return torch.randn(shape, generator=self.generator, device=self.generator.device)

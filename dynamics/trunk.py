@@ -23,6 +23,13 @@ from playground.core.nn.blocks import SpaceAttention, SwiGLU
 from playground.core.nn.rope import rotary_angles, rotate, rotate_swapped, swapped_pairs
 
 
+def level_waves(level: Tensor, width: int) -> Tensor:
+    """Sines and cosines (..., D) of noise levels (...) in [0, 1]."""
+    frequencies = torch.exp(torch.arange(width // 2, device=level.device) * (-6.0 / (width // 2)))
+    angles = 100.0 * level.float().unsqueeze(-1) * frequencies
+    return torch.cat((torch.cos(angles), torch.sin(angles)), dim=-1)
+
+
 class TimeAttention(nn.Module):
     """Causal attention of each token to the same token of past frames."""
 
@@ -142,10 +149,7 @@ class Trunk(nn.Module):
 
     def condition(self, level: Tensor, step: Tensor, action: Tensor) -> Tensor:
         """Noise level in [0, 1], step-size index and action id, each (...), to a condition (..., D)."""
-        width = self.action.embedding_dim
-        frequencies = torch.exp(torch.arange(width // 2, device=level.device) * (-6.0 / (width // 2)))
-        angles = 100.0 * level.float().unsqueeze(-1) * frequencies
-        waves = torch.cat((torch.cos(angles), torch.sin(angles)), dim=-1)
+        waves = level_waves(level, self.action.embedding_dim)
         return F.silu(self.level(waves) + self.step_size(step) + self.action(action))
 
     def modulations(self, condition_BD: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from dynamics.config import DynamicsConfig
-from playground.core.registry import DYNAMICS, LATENT_ACTION_MODELS, TOKENIZERS
+from playground.core.registry import DYNAMICS, FIRST_FRAME_MODELS, LATENT_ACTION_MODELS, TOKENIZERS
 from playground.core.sampling import make_generator
 from playground.world.actions import Action, ActionBook
 from playground.world.bundle import save_world
@@ -26,6 +26,7 @@ def make_tiny_world(
     texts: bool = False,
     latent_actions: bool = False,
     outcomes: bool = False,
+    first_frames: bool = False,
 ) -> Path:
     """Write a bundle of a tiny untrained world.
 
@@ -35,6 +36,7 @@ def make_tiny_world(
         texts: whether it takes text prompts (with the hashed encoder).
         latent_actions: whether it has a latent action model.
         outcomes: whether it tells rewards and ends.
+        first_frames: whether it has a model of first frames; for worlds of texts.
 
     Returns:
         The folder.
@@ -58,6 +60,9 @@ def make_tiny_world(
     if latent_actions:
         model = LATENT_ACTION_MODELS.get("latent")
         parts["latent_actions"] = model(model.Config(frame_size=FRAME_SIZE, num_actions=NUM_ACTIONS))
+    if first_frames:
+        drawer = FIRST_FRAME_MODELS.get("diffusion")
+        parts["first_frames"] = drawer(drawer.Config(latent_channels=channels, width=32, depth=1))
     for number, part in enumerate(parts.values()):
         shake(part, number)
     return save_world(

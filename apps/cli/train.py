@@ -1,11 +1,11 @@
-"""Train the tokenizer, the latent action model, the dynamics, or all three, from folders of clips."""
+"""Train the tokenizer, the latent actions, the dynamics, the first frames, or all of them, from folders of clips."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
 
-STAGES = ("tokenizer", "latent-actions", "dynamics", "all")
+STAGES = ("tokenizer", "latent-actions", "dynamics", "first-frames", "all")
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

@@ -113,6 +113,19 @@ class DynamicsModel(Protocol):
 
 
 @runtime_checkable
+class FirstFrameModel(Protocol):
+    """First frames of new worlds, from words or from nothing."""
+
+    def draw(
+        self, prompt_BP: Tensor | None, generators: Sequence[torch.Generator], guidance: float | None = None
+    ) -> Tensor:
+        """Latents (B, N, C) for the tokenizer; a row depends on its own generator and prompt alone."""
+
+    def loss(self, latents_BNC: Tensor, prompt_BP: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
+        """``loss`` to minimise and ``explained``, a share that is higher for better models; zeros mean "no prompt"."""
+
+
+@runtime_checkable
 class Policy(Protocol):
     """Plays a world: maps what it sees to the code of an action."""
 

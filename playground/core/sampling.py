@@ -18,3 +18,19 @@ def row_noise(shape: Sequence[int], generators: Sequence[torch.Generator]) -> to
     A row's noise therefore never depends on what else is in the batch.
     """
     return torch.stack([torch.randn(tuple(shape), generator=generator) for generator in generators])
+
+
+class Draw:
+    """Random tensors from one generator, on its device."""
+
+    def __init__(self, generator: torch.Generator) -> None:
+        """Take the source of all that is drawn."""
+        self.generator = generator
+
+    def uniform(self, *shape: int) -> torch.Tensor:
+        """Numbers evenly spread over [0, 1)."""
+        return torch.rand(shape, generator=self.generator, device=self.generator.device)
+
+    def normal(self, *shape: int) -> torch.Tensor:
+        """Standard normal numbers."""
+        return torch.randn(shape, generator=self.generator, device=self.generator.device)

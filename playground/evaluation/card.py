@@ -36,6 +36,7 @@ _SPEED_KEYS = (
 _COMPONENTS = {
     "tokenizer": "turns frames into a small grid of latents and back",
     "latent_actions": "reads from two frames what a player could have done between them",
+    "first_frames": "draws first frames from words",
     "dynamics": "predicts the next frame's latents from the past and a latent action",
 }
 

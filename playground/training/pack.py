@@ -10,11 +10,12 @@ from typing import Any
 from playground.core.component import load_component
 from playground.core.config import config_to_dict, read_json
 from playground.core.errors import PlaygroundError
-from playground.core.registry import DYNAMICS, LATENT_ACTION_MODELS, TOKENIZERS
 from playground.data.format import load_info
 from playground.evaluation.card import model_card
+from playground.training.exports import REGISTRIES
 from playground.training.prompts import RECORD_NAME
 from playground.training.sources import PackedSource, TextOptions, pack_source
+from playground.training.stages.first_frames import GUIDANCE
 from playground.world.actions import ActionBook
 from playground.world.bundle import save_world
 from playground.world.manifest import PromptFacts
@@ -23,9 +24,6 @@ from weights.manifest import oversized
 
 LOGGER = logging.getLogger("playground.training")
 WEIGHTS_LICENCE = "Apache-2.0"
-
-GUIDANCE = 2.0
-"""How much a first frame follows its text, where a model has learned first frames well enough to be led."""
 
 
 def pack(
@@ -118,7 +116,7 @@ def _save(
         data_statement=statement,
         card=card,
         text_encoder=encoder,
-        sampling={"guidance": GUIDANCE} if encoder and getattr(parts["dynamics"].config, "first_frames", 0) else None,
+        sampling={"guidance": GUIDANCE} if "first_frames" in parts else None,
     )
 
 
@@ -174,24 +172,21 @@ def prompt_source(folders: Sequence[Path]) -> list[Path]:
 
 
 def load_parts(run: Path) -> dict[str, Any]:
-    """The trained components of a run: ``tokenizer``, ``dynamics`` and, where trained, ``latent_actions``.
+    """The trained components of a run, by their folder's name in a bundle; ``first_frames`` only where trained.
 
     Raises:
         PlaygroundError: a stage without an export, named with the command that makes it.
     """
     parts: dict[str, Any] = {}
-    stages = (
-        ("tokenizer", "tokenizer", TOKENIZERS),
-        ("latent-actions", "latent_actions", LATENT_ACTION_MODELS),
-        ("dynamics", "dynamics", DYNAMICS),
-    )
-    for stage, part, registry in stages:
+    for stage, registry in REGISTRIES.items():
         folder = run / stage / "export"
         if not (folder / "config.json").is_file():
+            if stage == "first-frames":
+                continue
             raise PlaygroundError(
                 f"{folder} is missing: stage {stage} is not trained; run `playground train {stage}` first"
             )
-        parts[part] = load_component(registry, folder)
+        parts[stage.replace("-", "_")] = load_component(registry, folder)
     return parts
 
 

@@ -20,13 +20,13 @@ class StagePreset:
     Attributes:
         type: registry name of the model.
         steps: optimiser steps when neither a budget nor a number of steps is given.
-        batch: frames (tokenizer), pairs (latent actions) or windows (dynamics) in a batch.
+        batch: frames (tokenizer, first frames), pairs (latent actions) or windows (dynamics) in a batch.
         budget_share: share of the wall-clock budget of ``train all``.
         adam_lr: peak learning rate of AdamW.
         muon_lr: peak learning rate of Muon on hidden matrices; 0 means AdamW there too.
         weight_decay: decoupled weight decay.
         ema: decay of the averaged weights.
-        window: frames in a clip (tokenizer: 1, latent actions: 2 or more).
+        window: frames in a clip (tokenizer: 1, latent actions: 2 or more; first frames have none).
         motion_weight: 0 samples clips evenly, 1 in proportion to the motion in them.
         rare_captions: 0 samples captions as often as they occur, 1 every caption of a source equally often.
         caption_changes: least share of windows around a change of the caption, of those drawn of each source.
@@ -70,7 +70,7 @@ class StagePreset:
 
 @dataclass(frozen=True)
 class Preset:
-    """A recipe for all three stages.
+    """A recipe for all stages.
 
     Attributes:
         name: of the recipe.
@@ -78,6 +78,7 @@ class Preset:
         tokenizer: first stage.
         latent_actions: second stage.
         dynamics: third stage.
+        first_frames: fourth stage, for data with captions; None leaves first frames to the dynamics.
         source_weights: how much is sampled of each source of the data, in any unit; None means as much as there is.
     """
 
@@ -86,11 +87,18 @@ class Preset:
     tokenizer: StagePreset
     latent_actions: StagePreset
     dynamics: StagePreset
+    first_frames: StagePreset | None = None
     source_weights: dict[str, float] | None = None
 
     def stage(self, name: str) -> StagePreset:
-        """The recipe of ``tokenizer``, ``latent-actions`` or ``dynamics``."""
-        found: StagePreset = getattr(self, name.replace("-", "_"))
+        """The recipe of ``tokenizer``, ``latent-actions``, ``dynamics`` or ``first-frames``.
+
+        Raises:
+            PlaygroundError: the preset has none for first frames.
+        """
+        found: StagePreset | None = getattr(self, name.replace("-", "_"))
+        if found is None:
+            raise PlaygroundError(f"preset {self.name!r} has no section [first_frames]; add one as in preset 'cpu'")
         return found
 
 

@@ -11,15 +11,16 @@ from typing import Any
 import numpy as np
 import torch
 
-from playground.core.component import Component, load_component, save_component
+from playground.core.component import Component, load_component
 from playground.core.config import config_from_dict, config_to_dict, read_json, write_json
 from playground.core.device import physical_cores, pick_device, prepare_training
 from playground.core.errors import PlaygroundError, suggest
-from playground.core.registry import DYNAMICS, LATENT_ACTION_MODELS, TOKENIZERS, Registry
+from playground.core.registry import DYNAMICS, Registry
 from playground.data.dataset import ClipDataset
 from playground.training.book import write_action_book
 from playground.training.distributed import ALONE, Peers, find_peers
 from playground.training.estimate import estimate_stage
+from playground.training.exports import REGISTRIES, earlier_config, init_folder, load_export, take_over
 from playground.training.loop import LoopOptions, StageResult, train_stage
 from playground.training.outcomes import end_share, find_outcomes
 from playground.training.presets import Preset, StagePreset, load_preset, preset_from_dict
@@ -29,8 +30,7 @@ from playground.training.stages.base import Stage
 
 LOGGER = logging.getLogger("playground.training")
 
-STAGES = ("tokenizer", "latent-actions", "dynamics")
-REGISTRIES = {"tokenizer": TOKENIZERS, "latent-actions": LATENT_ACTION_MODELS, "dynamics": DYNAMICS}
+STAGES = tuple(REGISTRIES)
 
 
 @dataclass(frozen=True)
@@ -61,13 +61,13 @@ def train(
     device: str = "auto",
     progress: bool = True,
 ) -> dict[str, StageResult]:
-    """Train one stage, or all three one after the other.
+    """Train one stage, or all one after the other; ``first-frames`` only where the preset and the data have it.
 
     Started by ``torchrun`` or ``accelerate launch``, the processes train together: each draws batches of its own, so
     that a step sees the preset's batch once a process.
 
     Args:
-        stage: ``tokenizer``, ``latent-actions``, ``dynamics`` or ``all``.
+        stage: ``tokenizer``, ``latent-actions``, ``dynamics``, ``first-frames`` or ``all``.
         preset: name of a shipped preset or path of a TOML file.
         data: clip dataset folders.
         out: the run folder; stages find each other's results there.
@@ -93,7 +93,7 @@ def train(
     prepare_training(None if peers.count == 1 else max(1, physical_cores() // peers.local_count))
     with peers.first_then_others():
         run = open_run(preset, data, out, resume, seed, init, device, progress, peers)
-    names = STAGES if stage == "all" else (stage,)
+    names = stages_of(run) if stage == "all" else (stage,)
     shares = {name: run.preset.stage(name).budget_share for name in names}
     results: dict[str, StageResult] = {}
     for name in names:
@@ -102,6 +102,13 @@ def train(
         if not results[name].finished:
             return results
     return results
+
+
+def stages_of(run: Run) -> tuple[str, ...]:
+    """The stages of ``train all``: without first frames where there are no captions to draw them from."""
+    recipe = run.preset.first_frames
+    told = recipe is not None and tells_texts_apart(open_dataset(run, 1, recipe))
+    return STAGES if told else tuple(name for name in STAGES if name != "first-frames")
 
 
 def open_run(
@@ -191,8 +198,9 @@ def build_model(run: Run, name: str, recipe: StagePreset, derived: dict[str, Any
             raise PlaygroundError(f"{where}: field {field!r} is {value!r}, but must be {derived[field]!r}; remove it")
     component = registry.get(recipe.type)
     config = config_from_dict(component.Config, {**recipe.model, **derived}, where)
-    if run.init is not None:
-        source = _init_folder(run, name)
+    source = None if run.init is None else init_folder(run.init, name)
+    # Many a world has no model of first frames yet.
+    if source is not None and (name != "first-frames" or (source / "config.json").is_file()):
         model: Component = load_component(registry, source)
         if model.type_name != recipe.type:
             raise PlaygroundError(f"{source} is of type {model.type_name!r}, {where} asks for {recipe.type!r}")
@@ -212,13 +220,6 @@ def build_model(run: Run, name: str, recipe: StagePreset, derived: dict[str, Any
         torch.random.default_generator.manual_seed(run.seed)
         built: Component = component(config)
     return built
-
-
-def _init_folder(run: Run, name: str) -> Path:
-    """Where the weights of a stage are in ``run.init``: that folder itself, a bundle or a run."""
-    init: Any = run.init
-    folders: list[Path] = [init, init / name.replace("-", "_"), init / name / "export"]
-    return next((folder for folder in folders if (folder / "config.json").is_file()), folders[-1])
 
 
 def open_dataset(run: Run, length: int, recipe: StagePreset) -> ClipDataset:
@@ -273,7 +274,7 @@ def _dynamics(run: Run, recipe: StagePreset) -> Stage:
     from playground.training.stages.dynamics import DynamicsStage
 
     dataset = open_dataset(run, recipe.window, recipe)
-    tokenizer: Any = load_export(run, "tokenizer")
+    tokenizer: Any = load_export(run.out, run.init, "tokenizer")
     discrete = bool(DYNAMICS.get(recipe.type).discrete)
     actions_T, num_actions = find_actions(run, recipe, dataset)
     key = fingerprint(run.out / "tokenizer" / "export", dataset)
@@ -284,29 +285,47 @@ def _dynamics(run: Run, recipe: StagePreset) -> Stage:
         "codebook_size": tokenizer.codebook_size or 0,
         "num_actions": num_actions,
     }
-    earlier = _earlier_config(run)
+    earlier = earlier_config(run.out, run.init, run.resume, "dynamics")
     if "prompt_dims" in recipe.model and (not tells_texts_apart(dataset) or earlier.get("prompt_dims") == 0):
-        # Nor do first frames, drawn from a text, have to be better than the default.
-        kept = {name: x for name, x in recipe.model.items() if name not in ("first_frame_weight", "first_frames")}
-        recipe = replace(recipe, model={**kept, "prompt_dims": 0})
+        recipe = replace(recipe, model={**recipe.model, "prompt_dims": 0})
     outcomes_T2 = _outcomes(recipe, dataset, derived, earlier)
     model: Any = build_model(run, "dynamics", recipe, derived)
     if outcomes_T2 is not None and run.init is None:
         model.outcome_head.set_end_share(end_share(outcomes_T2))
     if run.init is None and hasattr(model, "set_statistics"):
-        some = np.linspace(0, dataset.num_frames - 1, min(4096, dataset.num_frames)).astype(np.int64)
-        model.set_statistics(torch.from_numpy(np.asarray(codes[some], np.float32)))
+        model.set_statistics(_some_of(codes))
     prompts = load_prompts(dataset, int(getattr(model.config, "prompt_dims", 0)))
     if run.peers.first:
         write_json(run.out / RECORD_NAME, {"text_encoder": prompts.encoder if prompts else None})
     return DynamicsStage(model, tokenizer, dataset, codes, actions_T, prompts, recipe.batch, run.device, outcomes_T2)
 
 
-def _earlier_config(run: Run) -> dict[str, Any]:
-    """Config of the dynamics that training goes on from, empty without one: parts of a model cannot come or go."""
-    folder = _init_folder(run, "dynamics") if run.init is not None else run.out / "dynamics" / "export"
-    known = (run.init is not None or run.resume) and (folder / "config.json").is_file()
-    return dict(read_json(folder / "config.json")) if known else {}
+def _first_frames(run: Run, recipe: StagePreset) -> Stage:
+    from playground.training.encode import encode_frames, fingerprint
+    from playground.training.stages.first_frames import FirstFrameStage
+
+    dataset = open_dataset(run, 1, recipe)
+    if not tells_texts_apart(dataset):
+        raise PlaygroundError(f"{run.data[0]} has no captions to tell apart; first frames are learned from captions")
+    tokenizer: Any = load_export(run.out, run.init, "tokenizer")
+    if run.peers.first:
+        take_over(run.out, run.init, ("latent-actions", "dynamics"))
+    key = fingerprint(run.out / "tokenizer" / "export", dataset)
+    latents = encode_frames(tokenizer, dataset, run.out / "cache", key, False, run.device, run.progress)
+    derived = {"tokens_per_frame": tokenizer.tokens_per_frame, "latent_channels": tokenizer.latent_channels}
+    model: Any = build_model(run, "first-frames", recipe, derived)
+    prompts = load_prompts(dataset, int(model.config.prompt_dims))
+    assert prompts is not None
+    if not earlier_config(run.out, run.init, run.resume, "first-frames"):
+        model.set_statistics(_some_of(latents), torch.from_numpy(prompts.rows_RP[:-1]))
+    if run.peers.first:
+        write_json(run.out / RECORD_NAME, {"text_encoder": prompts.encoder})
+    return FirstFrameStage(model, tokenizer, dataset, latents, prompts, recipe.batch, run.device)
+
+
+def _some_of(codes: np.ndarray) -> torch.Tensor:
+    rows = np.linspace(0, len(codes) - 1, min(4096, len(codes))).astype(np.int64)
+    return torch.from_numpy(np.asarray(codes[rows], np.float32))
 
 
 def _outcomes(
@@ -338,30 +357,14 @@ def find_actions(run: Run, recipe: StagePreset, dataset: ClipDataset) -> tuple[n
         return dataset.actions_T, len(dataset.action_names)
     from playground.training.encode import fingerprint, infer_actions
 
-    model: Any = load_export(run, "latent-actions")
+    model: Any = load_export(run.out, run.init, "latent-actions")
     key = fingerprint(run.out / "latent-actions" / "export", dataset)
     return infer_actions(model, dataset, run.out / "cache", key, run.device, run.progress), model.num_actions
-
-
-def load_export(run: Run, name: str) -> Component:
-    """Load what an earlier stage exported; a run without one takes over that of ``run.init``.
-
-    Raises:
-        PlaygroundError: that stage has not been trained in this run folder.
-    """
-    folder = run.out / name / "export"
-    if not (folder / "config.json").is_file() and run.init is not None:
-        given = _init_folder(run, name)
-        if (given / "config.json").is_file() and given != run.init:  # a single component is that of the stage itself
-            save_component(load_component(REGISTRIES[name], given), folder)
-    if not (folder / "config.json").is_file():
-        raise PlaygroundError(f"{folder} is missing; run `playground train {name}` with the same --out first")
-    component: Component = load_component(REGISTRIES[name], folder)
-    return component
 
 
 BUILDERS: dict[str, Callable[[Run, StagePreset], Stage]] = {
     "tokenizer": _tokenizer,
     "latent-actions": _latent_actions,
     "dynamics": _dynamics,
+    "first-frames": _first_frames,
 }

@@ -1,9 +1,9 @@
 """A world: the trained parts that belong together, as one folder on disk and one object in memory.
 
-A bundle folder holds ``world.json`` (the manifest), ``tokenizer/``, ``dynamics/`` and optionally
-``latent_actions/`` (config and safetensors), ``actions.json``, ``prompts/*.png`` and a ``README.md``; where several
-games were learned also ``actions-SOURCE.json`` and ``sources.safetensors``. Loading runs no code from the folder and is
-strict: whatever is missing, unknown or changed is one clear error.
+A bundle folder holds ``world.json`` (the manifest), ``tokenizer/``, ``dynamics/`` and optionally ``latent_actions/``
+and ``first_frames/`` (config and safetensors), ``actions.json``, ``prompts/*.png`` and a ``README.md``; where several
+games were learned also ``actions-SOURCE.json`` and ``sources.safetensors``. Loading runs no code from the folder and
+is strict: whatever is missing, unknown or changed is one clear error.
 """
 
 from __future__ import annotations
@@ -62,6 +62,7 @@ class World:
         tokenizer: frames to latents and back.
         dynamics: the next frame's latents.
         latent_actions: reads actions from video; None where the bundle has none.
+        first_frames: draws first frames from words; None where the dynamics does that, or the world takes no texts.
         actions: names and keys of the latent actions; a source may have its own, see ``sources``.
         sources: what is known of each source of the training data, by name; empty in bundles that do not tell.
         captions: embedding (P,) of each caption of a shipped prompt.
@@ -88,6 +89,7 @@ class World:
         self.tokenizer = parts["tokenizer"]
         self.dynamics = parts["dynamics"]
         self.latent_actions = parts.get("latent_actions")
+        self.first_frames = parts.get("first_frames")
         self.actions = actions
         self.sources: dict[str, Source] = dict(sources or {})
         self.captions: dict[str, np.ndarray] = {}
@@ -135,6 +137,7 @@ class World:
             tokenizer=self.tokenizer,
             dynamics=self.dynamics,
             latent_actions=self.latent_actions,
+            first_frames=self.first_frames,
             actions=self.actions,
             prompts={path.stem: path for path in self.prompts},
             prompt_facts={name.removesuffix(".png"): facts for name, facts in self.manifest.prompt_facts.items()},
@@ -196,16 +199,17 @@ class World:
         import torch
 
         from playground.core.sampling import make_generator
-        from playground.world.guidance import guided
 
-        guidance = self.sampling.get("guidance")
-        run = None if guidance is None or not text else guided(self.dynamics.network, guidance)
         with torch.inference_mode():
             prompt_BP = torch.from_numpy(self.embed(text))[None] if text else None
-            # At the finest steps, whatever is played with: larger ones are learned on frames that have a past.
-            heat = {name: x for name, x in self.sampling.items() if name == "temperature" and x is not None}
-            codes = self.dynamics.draw_first(prompt_BP, [make_generator(seed)], run, **heat)
-            return self.tokenizer.decode(self.latents(codes))[0, 0].numpy().copy()
+            if self.first_frames is not None:
+                guidance = self.sampling.get("guidance")
+                latents = self.first_frames.draw(prompt_BP, [make_generator(seed)], guidance)[:, None]
+            else:
+                # At the finest steps, whatever is played with: larger ones are learned on frames that have a past.
+                heat = {name: x for name, x in self.sampling.items() if name == "temperature" and x is not None}
+                latents = self.latents(self.dynamics.draw_first(prompt_BP, [make_generator(seed)], **heat))
+            return self.tokenizer.decode(latents)[0, 0].numpy().copy()
 
     def draw(
         self,
@@ -233,6 +237,7 @@ def save_world(
     dynamics: Any,
     actions: ActionBook,
     latent_actions: Any = None,
+    first_frames: Any = None,
     prompts: Mapping[str, Any] | Iterable[Any] = (),
     sampling: Mapping[str, Any] | None = None,
     text_encoder: str | None = None,
@@ -253,6 +258,7 @@ def save_world(
         dynamics: trained component.
         actions: names and keys.
         latent_actions: trained component or None.
+        first_frames: the same.
         prompts: pictures (paths, PIL images, uint8 (H, W, 3) or (T, H, W, 3)), named by a mapping or numbered.
         sampling: fields of :class:`Sampling`.
         text_encoder: name of the encoder of the training captions.
@@ -266,8 +272,8 @@ def save_world(
     Raises:
         PlaygroundError: a part does not fit the others, or the folder holds something else than a world.
     """
-    made = {"tokenizer": tokenizer, "dynamics": dynamics, "latent_actions": latent_actions}
-    parts = {part: component for part, component in made.items() if component is not None}
+    parts = {"tokenizer": tokenizer, "dynamics": dynamics}
+    parts |= _given(latent_actions=latent_actions, first_frames=first_frames)
     with replaced_folder(Path(folder)) as temporary:
         _write_parts(temporary, parts, actions, card or f"# {name}\n")
         facts = {
@@ -275,15 +281,17 @@ def save_world(
             "fps": fps,
             "prompts": _write_prompts(temporary / "prompts", prompts, tokenizer.frame_size),
             "sampling": dict(sampling or {}),
-            "text_encoder": text_encoder,
-            "licence": licence,
-            "data_statement": data_statement,
+            **dict(text_encoder=text_encoder, licence=licence, data_statement=data_statement),
             **write_sources(temporary, sources or {}, prompt_facts or {}, captions or {}),
         }
         manifest = _manifest_of(temporary, parts, facts)
         _check_fit(World(manifest, temporary, parts, actions, sources), f"world {name!r}")
         manifest.save(temporary)
     return Path(folder)
+
+
+def _given(**parts: Any) -> dict[str, Any]:
+    return {name: part for name, part in parts.items() if part is not None}
 
 
 def _write_parts(folder: Path, parts: Mapping[str, Any], actions: ActionBook, card: str) -> None:
@@ -337,9 +345,14 @@ def _write_prompts(folder: Path, prompts: Mapping[str, Any] | Iterable[Any], fra
 
 def _load_parts(folder: Path, manifest: WorldManifest) -> dict[str, Any]:
     from playground.core.component import load_component
-    from playground.core.registry import DYNAMICS, LATENT_ACTION_MODELS, TOKENIZERS
+    from playground.core.registry import DYNAMICS, FIRST_FRAME_MODELS, LATENT_ACTION_MODELS, TOKENIZERS
 
-    registries = {"tokenizer": TOKENIZERS, "dynamics": DYNAMICS, "latent_actions": LATENT_ACTION_MODELS}
+    registries = {
+        "tokenizer": TOKENIZERS,
+        "dynamics": DYNAMICS,
+        "latent_actions": LATENT_ACTION_MODELS,
+        "first_frames": FIRST_FRAME_MODELS,
+    }
     return {part: load_component(registries[part], folder / part) for part in manifest.components}
 
 
@@ -359,8 +372,15 @@ def _check_fit(world: World, where: str) -> None:
         pairs.append(("latent_channels", tokenizer.latent_channels, "the dynamics", config.latent_channels))
     known = inspect.signature(dynamics.generate).parameters
     for name, value in world.sampling.items():
-        if value is not None and name not in known and not (name == "guidance" and world.prompt_dims):
+        if value is not None and name not in known and not (name == "guidance" and world.first_frames is not None):
             raise PlaygroundError(f"{where}: sampling sets {name!r}, which its dynamics does not have; remove it")
+    if world.first_frames is not None:
+        drawn = world.first_frames.config
+        pairs += [
+            ("tokens_per_frame", tokenizer.tokens_per_frame, "the model of first frames", drawn.tokens_per_frame),
+            ("latent_channels", tokenizer.latent_channels, "the model of first frames", drawn.latent_channels),
+            ("prompt_dims", world.prompt_dims, "the model of first frames", drawn.prompt_dims),
+        ]
     if world.latent_actions is not None:
         actions = world.latent_actions.num_actions
         pairs.append(("num_actions", world.manifest.num_actions, "the latent action model", actions))

@@ -12,7 +12,7 @@ from playground.world.files import MANIFEST_NAME
 from playground.world.sources import LOOKS_NAME, book_name
 
 SCHEMA_VERSION = 1
-COMPONENTS = ("tokenizer", "dynamics", "latent_actions")
+COMPONENTS = ("tokenizer", "dynamics", "latent_actions", "first_frames")
 REQUIRED_COMPONENTS = ("tokenizer", "dynamics")
 SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 """Names of worlds and prompts become file names."""
@@ -28,8 +28,8 @@ class Sampling:
     Attributes:
         steps: passes of the dynamics per frame; None for the finest that it was trained for.
         temperature: of the draw, for dynamics that have one; None for theirs.
-        guidance: how closely a first frame follows its text, see :mod:`playground.world.guidance`; None for as closely
-            as the data did, at half the cost. Frames of a running world are drawn without.
+        guidance: how closely a first frame follows its text, for worlds with a model of first frames; None for as
+            closely as the data did, at half the cost. Frames of a running world are drawn without.
     """
 
     steps: int | None = None

@@ -14,7 +14,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from playground.core.registry import DYNAMICS, LATENT_ACTION_MODELS, TOKENIZERS, Registry
+from playground.core.registry import DYNAMICS, FIRST_FRAME_MODELS, LATENT_ACTION_MODELS, TOKENIZERS, Registry
 from playground.core.sampling import make_generator
 
 ModuleT = TypeVar("ModuleT", bound=nn.Module)
@@ -32,6 +32,10 @@ _DYNAMICS: Fields = {
     "width": 32, "depth": 3, "steps": 4,
 }  # fmt: skip
 
+_FIRST_FRAMES: Fields = {
+    "tokens_per_frame": 16, "latent_channels": 4, "prompt_dims": 6, "width": 32, "depth": 2,
+}  # fmt: skip
+
 ROWS: dict[str, dict[str, tuple[Fields, ...]]] = {
     TOKENIZERS.kind: {
         "autoencoder": (_TOKENIZER, {**_TOKENIZER, "bottleneck": "fsq", "levels": (4, 3, 3), "latent_mask": 0.5}),
@@ -43,6 +47,9 @@ ROWS: dict[str, dict[str, tuple[Fields, ...]]] = {
     DYNAMICS.kind: {
         "shortcut": (_DYNAMICS,),
         "maskgit": ({**_DYNAMICS, "codebook_size": 12},),
+    },
+    FIRST_FRAME_MODELS.kind: {
+        "diffusion": (_FIRST_FRAMES,),
     },
 }
 

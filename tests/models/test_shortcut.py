@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from dynamics.config import DynamicsConfig
-from dynamics.shortcut import FIRST_FRAME_PASSES, ShortcutDynamics
+from dynamics.shortcut import ShortcutDynamics
 from playground.core.errors import PlaygroundError
 from playground.core.sampling import make_generator
 from tests.contracts.cases import generators, randomise
@@ -129,44 +129,3 @@ def test_generated_latents_stay_where_the_tokenizer_has_some() -> None:
     state = model.new_state(1)
     latents, _ = model.generate(state, torch.tensor([0]), None, generators(0), run=far_out)
     torch.testing.assert_close(latents.abs(), torch.ones_like(latents))
-
-
-def test_first_frames_take_small_steps_only_where_they_were_learned() -> None:
-    passes: list[float] = []
-    for model in (_model(), _model(first_frames=0.5)):
-        passes.clear()
-
-        def count(noisy: torch.Tensor, previous: torch.Tensor, level: Any, *rest: Any, model: Any = model) -> Any:
-            passes.append(float(level[0]))
-            return model.network(noisy, previous, level, *rest)
-
-        with torch.no_grad():
-            drawn = model.draw_first(None, generators(0, 1), run=count)
-        assert drawn.shape == (2, 16, 4)
-        assert len(passes) == (FIRST_FRAME_PASSES if model.config.first_frames else model.config.steps)
-        assert passes == [index / len(passes) for index in range(len(passes))]
-
-
-def test_first_frames_come_from_anywhere_in_a_clip_and_follow_the_text() -> None:
-    """Text 0 shows +0.5 or -0.5 all over, text 1 stripes of either sign; a mixture would be zero everywhere."""
-    model = _model(first_frames=1.0, prompt_dims=2, prompt_dropout=0.1, first_frame_weight=1.0).train()
-    optimiser = torch.optim.AdamW(model.parameters(), lr=4e-3)
-    generator, stripes = make_generator(0), torch.tensor([1.0, -1.0]).repeat(8)[:, None].expand(16, 4)
-    for _ in range(250):
-        text = torch.randint(0, 2, (16,), generator=generator)
-        sign = torch.randint(0, 2, (16,), generator=generator) * 2.0 - 1
-        picture = torch.where(text[:, None, None] == 1, stripes, torch.ones(16, 4)) * sign[:, None, None] * 0.5
-        # The first frame of every clip shows nothing; what is learned comes from the frames behind it.
-        codes = torch.stack((torch.zeros_like(picture), picture, picture), dim=1)
-        prompts = torch.eye(2)[text][:, None].expand(16, 3, 2) * torch.tensor([0.0, 1.0, 1.0])[:, None]
-        loss = model.loss(codes, torch.zeros(16, 3).long(), prompts, generator, progress=0.0)["loss"]
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
-    model.eval()
-    with torch.no_grad():
-        drawn = [model.draw_first(torch.eye(2)[[text]].expand(8, 2), generators(*range(8))) for text in (0, 1)]
-    for made, pattern in zip(drawn, (torch.ones(16, 4), stripes), strict=True):
-        sign = (made * pattern).mean(dim=(1, 2))
-        assert {-1.0, 1.0} == set(torch.sign(sign).tolist())  # both kinds are drawn, and not their mean
-        assert (made - sign.sign()[:, None, None] * pattern * 0.5).abs().mean() < 0.3  # a mixture would be 0.5 away

@@ -98,11 +98,10 @@ def test_a_stage_learns_outcomes_where_the_data_has_them(tmp_path: Path, tiny_pr
     assert kept.config.outcomes
     assert kept.outcome_head.end_weight.item() == pytest.approx(39.0)
     text = tiny_preset.read_text()
-    tiny_preset.write_text(text + "outcomes = false\nprompt_dims = 384\nfirst_frame_weight = 0.7\n")
+    tiny_preset.write_text(text + "outcomes = false\nprompt_dims = 384\n")
     silent = trained(tmp_path / "d", out, tiny_preset, data).config
     assert not silent.outcomes
     assert silent.prompt_dims == 0
-    assert silent.first_frame_weight == 0.1
     tiny_preset.write_text(text + "outcomes = true\n")
     with pytest.raises(PlaygroundError, match="field 'outcomes' is True, but must be False; remove it"):
         trained(tmp_path / "e", out, tiny_preset, quiet)

@@ -1,26 +1,26 @@
-"""First frames under guidance: 1 is the plain model, 0 the one without a text, beyond 1 the text counts more."""
+"""Worlds with a model of first frames: it draws what words ask for, as closely as the bundle says."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
+from dynamics.first_frames import FirstFrameDiffusion
 from playground.core.errors import PlaygroundError
 from playground.core.sampling import make_generator
 from playground.world.bundle import World
-from playground.world.guidance import guided
 from tests.tiny_world import make_tiny_world
 
 
 @pytest.fixture(scope="module", params=["shortcut", "maskgit"])
 def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> World:
-    """An untrained world of texts."""
-    return World.load(make_tiny_world(Path(tmp_path_factory.mktemp("world")) / "w", head=request.param, texts=True))
+    """An untrained world of texts, with a model of first frames."""
+    folder = Path(tmp_path_factory.mktemp("world")) / "w"
+    return World.load(make_tiny_world(folder, head=request.param, texts=True, first_frames=True))
 
 
 def first_frame(world: World, text: str, guidance: float | None) -> np.ndarray:
@@ -37,31 +37,18 @@ def test_one_is_the_plain_model_and_zero_the_one_without_a_text(world: World) ->
     assert (first_frame(world, "a red canyon", 5.0) != plain).any()
 
 
-def test_what_is_read_out_goes_past_the_plain_answer(world: World) -> None:
-    dynamics = world.dynamics
-    seen: list[torch.Tensor] = []
-
-    def spy(*inputs: Any) -> Any:
-        seen.append(dynamics.network(*inputs)[0])
-        return dynamics.network(*inputs)
-
-    network = guided(spy, 3.0)
-    outs: list[torch.Tensor] = []
-
-    def run(*inputs: Any) -> Any:
-        outs.append(network(*inputs)[0])
-        return network(*inputs)
-
-    prompt_BP = torch.from_numpy(world.embed("a red canyon"))[None]
-    with torch.inference_mode():
-        dynamics.generate(dynamics.new_state(1), torch.tensor([0]), prompt_BP, [make_generator(0)], 1, run=run)
-    torch.testing.assert_close(outs[0], seen[1] + 3.0 * (seen[0] - seen[1]), rtol=1e-4, atol=1e-4)
+def test_a_world_without_one_leaves_first_frames_to_its_dynamics(world: World, tmp_path: Path) -> None:
+    other = World.load(make_tiny_world(tmp_path / "w", texts=True))
+    assert other.first_frames is None
+    drawn = [other.draw_first_frame(text, seed=3) for text in ("a red canyon", "a blue one")]
+    assert (drawn[0] != drawn[1]).any()
 
 
-def test_guidance_is_kept_and_checked(world: World, tmp_path: Path) -> None:
+def test_it_is_kept_and_checked(world: World, tmp_path: Path) -> None:
     world.sampling["guidance"] = 2.5
     again = World.load(world.save(tmp_path / "w"))
     assert again.manifest.sampling.guidance == 2.5
+    np.testing.assert_array_equal(first_frame(again, "a red canyon", 2.0), first_frame(world, "a red canyon", 2.0))
     state = again.dynamics.new_state(1)
     again.draw(state, torch.tensor([0]), None, [make_generator(0)])  # play takes no notice
     with pytest.raises(ValueError, match="guidance"):
@@ -70,3 +57,10 @@ def test_guidance_is_kept_and_checked(world: World, tmp_path: Path) -> None:
     silent.sampling["guidance"] = 2.0
     with pytest.raises(PlaygroundError, match="guidance"):
         silent.save(tmp_path / "bad")
+
+
+def test_one_that_does_not_fit_is_refused(world: World, tmp_path: Path) -> None:
+    again = World.load(world.save(tmp_path / "w"))
+    again.first_frames = FirstFrameDiffusion(replace(again.first_frames.config, latent_channels=7))
+    with pytest.raises(PlaygroundError, match="latent_channels is .*, but the model of first frames has 7"):
+        again.save(tmp_path / "bad")

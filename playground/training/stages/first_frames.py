@@ -1,0 +1,101 @@
+"""Stage four, for data with captions: first frames from words."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import numpy as np
+import torch
+
+from playground.core.component import Component
+from playground.core.sampling import make_generator
+from playground.data.dataset import ClipDataset
+from playground.training.prompts import PromptTable
+from playground.training.resident import fits, upload
+from playground.training.sheets import contact_sheet
+
+GUIDANCE = 2.0
+"""How much a drawing follows its text (see ``sampling.guidance`` of a world)."""
+
+SCORE_FRAMES = 256
+SHEET_CAPTIONS = 8
+SHEET_SEEDS = 3
+
+
+class FirstFrameStage:
+    """Trains a first frame model on the latents of single frames, each with its caption."""
+
+    name = "first-frames"
+
+    def __init__(
+        self,
+        model: Component,
+        tokenizer: Component,
+        dataset: ClipDataset,
+        latents: np.ndarray,
+        prompts: PromptTable,
+        batch: int,
+        device: str,
+    ) -> None:
+        """Take what :mod:`playground.training.encode` made.
+
+        Args:
+            model: what is trained.
+            tokenizer: shows latents as frames.
+            dataset: clips of one frame; its frame numbers index ``latents``.
+            latents: (frames, N, C).
+            prompts: embeddings of the dataset's captions.
+            batch: frames in a batch.
+            device: where training runs; the latents are kept there if they fit.
+        """
+        self.model: Any = model
+        self._tokenizer: Any = copy.deepcopy(tokenizer).cpu()
+        self._dataset, self._latents, self._prompts = dataset, latents, prompts
+        self.frames_per_step = batch
+        self._resident = upload([latents], device) if fits(latents.nbytes, device) else None
+        told_W = dataset.starts_W[dataset.caption_ids_T[dataset.starts_W] >= 0]
+        self._judged = told_W[np.linspace(0, len(told_W) - 1, SCORE_FRAMES).astype(np.int64)]
+        self._shown = self._judged[:: SCORE_FRAMES // SHEET_CAPTIONS]
+
+    def sample(self, rng: np.random.Generator) -> dict[str, np.ndarray]:
+        """Draw frames with one wording each of their captions; only places when the latents are on the GPU already."""
+        frame_B = self._dataset.sample_starts(self.frames_per_step, rng)
+        batch = {"prompt_BP": self._prompts.draw(self._dataset.caption_ids_T[frame_B][:, None], rng)[:, 0]}
+        if self._resident is None:
+            batch["latents"] = self._latents[frame_B]
+        else:
+            batch["frame_B"] = frame_B
+        return batch
+
+    def loss(
+        self, batch: dict[str, torch.Tensor], generator: torch.Generator, progress: float
+    ) -> dict[str, torch.Tensor]:
+        """Loss of the model."""
+        latents = batch["latents"] if self._resident is None else self._resident[batch["frame_B"]]
+        losses: dict[str, torch.Tensor] = self.model.loss(latents.float(), batch["prompt_BP"], generator)
+        return losses
+
+    def after_step(self) -> dict[str, float]:
+        """Nothing to keep up."""
+        return {}
+
+    def inspect(self, model: Component) -> tuple[np.ndarray | None, dict[str, float]]:
+        """One row a caption: a real frame, then drawings; and how well the same noisy frames are cleaned."""
+        runner: Any = copy.deepcopy(model).cpu()
+        latents = torch.from_numpy(np.asarray(self._latents[self._judged], np.float32))
+        prompt_BP = torch.from_numpy(self._prompts.plain(self._dataset.caption_ids_T[self._judged]))
+        found = runner.loss(latents, prompt_BP, make_generator(0))
+        rows = [self._row(runner, int(frame)) for frame in self._shown]
+        return contact_sheet(rows), {"score": 100 * float(found["explained"]), "judged_loss": float(found["loss"])}
+
+    def alarms(self, metrics: dict[str, float]) -> list[str]:
+        """Nothing goes wrong here that the sheet does not show better."""
+        return []
+
+    def _row(self, model: Any, frame: int) -> np.ndarray:
+        caption = self._prompts.plain(self._dataset.caption_ids_T[[frame] * SHEET_SEEDS])
+        generators = [make_generator(seed) for seed in range(SHEET_SEEDS)]
+        drawn = model.draw(torch.from_numpy(caption), generators, GUIDANCE)
+        real = np.asarray(self._dataset.frames(frame, frame + 1))
+        return np.concatenate((real, self._tokenizer.decode(drawn[:, None])[:, 0].numpy()))

@@ -1,0 +1,54 @@
+"""First frames: a text gives one of its pictures, not their mixture, and a badly sized model is refused."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from dynamics.first_frames import FirstFrameConfig, FirstFrameDiffusion
+from playground.core.sampling import make_generator
+
+CONFIG = FirstFrameConfig(tokens_per_frame=16, latent_channels=4, prompt_dims=2, width=64, depth=2)
+
+
+def test_a_text_draws_one_of_the_pictures_that_it_was_shown_with() -> None:
+    """Text 0 shows +0.5 or -0.5 all over, text 1 stripes of either sign; a mixture would be zero everywhere."""
+    with torch.random.fork_rng(devices=[]):
+        torch.random.default_generator.manual_seed(0)
+        model = FirstFrameDiffusion(CONFIG).train()
+    optimiser = torch.optim.AdamW(model.parameters(), lr=4e-3)
+    generator, stripes = make_generator(0), torch.tensor([1.0, -1.0]).repeat(8)[:, None].expand(16, 4)
+    for _ in range(200):
+        text_B = torch.randint(0, 2, (32,), generator=generator)
+        sign_B = torch.randint(0, 2, (32,), generator=generator) * 2.0 - 1
+        picture = torch.where(text_B[:, None, None] == 1, stripes, torch.ones(16, 4)) * sign_B[:, None, None] * 0.5
+        loss = model.loss(picture, torch.eye(2)[text_B], generator)["loss"]
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+    model.eval()
+    for text, pattern in enumerate((torch.ones(16, 4), stripes)):
+        with torch.no_grad():
+            drawn = model.draw(torch.eye(2)[[text]].expand(8, 2), [make_generator(seed) for seed in range(8)])
+        sign_B = (drawn * pattern).mean(dim=(1, 2))
+        assert set(torch.sign(sign_B).tolist()) == {-1.0, 1.0}  # both kinds are drawn, and not their mean
+        assert (drawn - sign_B.sign()[:, None, None] * pattern * 0.5).abs().mean() < 0.2  # a mixture: 0.5
+
+
+@torch.no_grad()
+def test_what_prompts_share_does_not_count() -> None:
+    """Captions whose embeddings differ in the third digit are told apart like any others."""
+    rows_RP = torch.tensor([[1.0, 0.001], [1.0, -0.001]])
+    model = FirstFrameDiffusion(CONFIG)
+    model.set_statistics(torch.rand(100, 16, 4), rows_RP)
+    scaled_RP = (rows_RP - model.prompt_mean_P) / model.prompt_scale_P
+    torch.testing.assert_close(scaled_RP[:, 0], torch.zeros(2))
+    assert (scaled_RP[:, 1].abs() > 0.5).all()
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("tokens_per_frame", 15), ("packing", 3), ("width", 40), ("depth", 0), ("prompt_tokens", 0)]
+)
+def test_sizes_that_do_not_fit_are_named(field: str, value: int) -> None:
+    with pytest.raises(ValueError, match=field if field != "tokens_per_frame" else "packing"):
+        FirstFrameConfig(**{field: value})
