@@ -190,23 +190,33 @@ class FirstFrameDiffusion(Component):
         return {"loss": loss, "explained": 1 - error_B.detach().mean() / clean.square().mean()}
 
     def draw(
-        self, prompt_BP: Tensor | None, generators: Sequence[torch.Generator], guidance: float | None = None
+        self,
+        prompt_BP: Tensor | None,
+        generators: Sequence[torch.Generator],
+        guidance: float | None = None,
+        start_BNC: Tensor | None = None,
+        kept: float = 0.0,
     ) -> Tensor:
-        """Draw pictures.
+        """Draw pictures, or draw them anew.
 
         Args:
             prompt_BP: caption embeddings, or None for whatever comes.
             generators: one a row, so that a row's picture depends on its own seed alone.
             guidance: g in ``without + g (with - without)``: 0 ignores the text, 1 (and None) is the plain network,
                 above 1 follows the text more closely than the data did (Ho and Salimans 2022).
+            start_BNC: latents to begin from instead of pure noise (SDEdit, Meng et al. 2022).
+            kept: share of them in the mixture that is begun with, in [0, 1).
 
         Returns:
             Latents (B, N, C) for the tokenizer.
         """
         config, rows = self.config, len(generators)
         x_BNC = row_noise((config.tokens_per_frame, config.latent_channels), generators).to(self.mean_C.device)
+        first = round(PASSES * kept) if start_BNC is not None else 0
+        if start_BNC is not None:
+            x_BNC = torch.lerp(x_BNC, (start_BNC - self.mean_C) / self.scale_C, first / PASSES)
         untold_BP = torch.zeros(rows, config.prompt_dims, device=x_BNC.device)
-        for index in range(PASSES):
+        for index in range(first, PASSES):
             level_B = torch.full((rows,), index / PASSES, device=x_BNC.device)
             clean = self(x_BNC, level_B, untold_BP if prompt_BP is None else prompt_BP)
             if prompt_BP is not None and guidance is not None and guidance != 1:

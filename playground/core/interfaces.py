@@ -117,9 +117,14 @@ class FirstFrameModel(Protocol):
     """First frames of new worlds, from words or from nothing."""
 
     def draw(
-        self, prompt_BP: Tensor | None, generators: Sequence[torch.Generator], guidance: float | None = None
+        self,
+        prompt_BP: Tensor | None,
+        generators: Sequence[torch.Generator],
+        guidance: float | None = None,
+        start_BNC: Tensor | None = None,
+        kept: float = 0.0,
     ) -> Tensor:
-        """Latents (B, N, C) for the tokenizer; a row depends on its own generator and prompt alone."""
+        """Latents (B, N, C) for the tokenizer; a row depends on its own generator, prompt and start alone."""
 
     def loss(self, latents_BNC: Tensor, prompt_BP: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
         """``loss`` to minimise and ``explained``, a share that is higher for better models; zeros mean "no prompt"."""

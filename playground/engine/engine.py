@@ -246,6 +246,19 @@ class Engine:
             require_text(self.world)
             entry.prompt_P = self._embedding(text)
 
+    def show(self, slot: int, frames_THWC: np.ndarray) -> None:
+        """Let a running slot forget what it has seen, but for these frames; its noise, text and clock go on.
+
+        Raises:
+            PlaygroundError: the slot is not open, or the frames do not fit the world.
+        """
+        import torch
+
+        frames = self._checked(np.asarray(frames_THWC))
+        with self._lock, torch.inference_mode():
+            entry = self._require(slot)
+            self._state.put_row(slot, self._seen(frames, entry))
+
     def _step_rows(self, rows: list[int], codes: list[int]) -> dict[int, Frame]:
         import torch
 

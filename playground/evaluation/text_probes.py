@@ -17,6 +17,7 @@ from playground.evaluation.intervals import share_half_width
 from playground.evaluation.rollouts import Progress, infer_actions, noop_code, play, prefill
 from playground.evaluation.texts import embed_captions
 from playground.evaluation.wordings import held_out_wording
+from playground.world.first_frames import redraw
 
 LOOK = 8
 """Frame at which a drawn world is judged for the second time."""
@@ -189,21 +190,29 @@ class TextProbe:
         return numbers | {"event_runs": len(events)}
 
     def _switched(self, clips_BTHWC: np.ndarray, shown_BP: Any, played_BP: list[Any]) -> list[np.ndarray]:
-        """Continue the clips once with each of the texts, under the actions of the clips themselves."""
+        """Continue the clips with the text they have, then with another, under their own actions."""
         shape = clips_BTHWC.shape[:2]
         if getattr(self.world, "latent_actions", None) is None:
             actions = np.full(shape, noop_code(self.world), np.int64)
         else:
             actions = infer_actions(self.world, clips_BTHWC)
         context, rows = self.context, len(clips_BTHWC)
-        state = prefill(self.world, clips_BTHWC[:, :context], actions[:, :context], self.seed, shown_BP)
+        before = prefill(self.world, clips_BTHWC[:, :context], actions[:, :context], self.seed, shown_BP)
         made = []
         for number, text_BP in enumerate(played_BP):
-            part = play(self.world, state.clone(), actions[:, context:], self.seed + 1, prompt_BP=text_BP)
+            changed = number and getattr(self.world, "first_frames", None) is not None
+            state = self._redrawn(clips_BTHWC[:, context - 1], text_BP) if changed else before.clone()
+            part = play(self.world, state, actions[:, context:], self.seed + 1, prompt_BP=text_BP)
             made.append(part)
             if self.progress is not None:
                 self.progress("events", (number + 1) * rows, len(played_BP) * rows)
         return made
+
+    def _redrawn(self, frames_BHWC: np.ndarray, text_BP: Any) -> Any:
+        """Memory of runs whose frame was drawn anew for a text, as a session does it."""
+        seeds = [self.seed + row for row in range(len(frames_BHWC))]
+        frames = redraw(self.world, frames_BHWC, text_BP, seeds)
+        return prefill(self.world, frames[:, None], None, seeds, text_BP)
 
 
 def by_source(key: str, right: np.ndarray, source: np.ndarray) -> dict[str, float]:

@@ -117,8 +117,8 @@ class Session:
     def prompt(self, prompt: Any) -> np.ndarray:
         """Change the prompt.
 
-        A text is a world event: it steers the frames from now on, where the world was trained with texts. Keys keep
-        their meaning.
+        A text is a world event: it steers the frames from now on, where the world was trained with texts. A world with
+        a model of first frames also draws the current frame anew, and goes on from there. Keys keep their meaning.
         Anything else (image, path, array, number of a shipped prompt) starts a new run from that picture, with the
         keys of its source.
 
@@ -128,7 +128,13 @@ class Session:
         slot = self._require_open()
         set_text = getattr(self.engine, "set_prompt", None)
         if isinstance(prompt, str) and set_text is not None and not _is_file(prompt):
+            before = self.snapshot() if len(self.history) else None
             set_text(slot, prompt)
+            if prompt and getattr(self.world, "first_frames", None) is not None:
+                self.frame = self.world.redraw(self.frame, prompt, self.seed + self.t)
+                self.engine.show(slot, self.frame[None])
+                if before is not None:
+                    self.history.push_jump(before)
             return self.frame
         self._prompt = self._read(prompt)  # a bad prompt must leave the running session as it is
         return self.reset()

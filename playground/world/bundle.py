@@ -196,20 +196,21 @@ class World:
         Raises:
             PlaygroundError: a text is given to a world without texts.
         """
-        import torch
+        from playground.world.first_frames import draw_first_frame
 
-        from playground.core.sampling import make_generator
+        return draw_first_frame(self, text, seed)
 
-        with torch.inference_mode():
-            prompt_BP = torch.from_numpy(self.embed(text))[None] if text else None
-            if self.first_frames is not None:
-                guidance = self.sampling.get("guidance")
-                latents = self.first_frames.draw(prompt_BP, [make_generator(seed)], guidance)[:, None]
-            else:
-                # At the finest steps, whatever is played with: larger ones are learned on frames that have a past.
-                heat = {name: x for name, x in self.sampling.items() if name == "temperature" and x is not None}
-                latents = self.latents(self.dynamics.draw_first(prompt_BP, [make_generator(seed)], **heat))
-            return self.tokenizer.decode(latents)[0, 0].numpy().copy()
+    def redraw(self, frame_HWC: np.ndarray, text: str, seed: int = 0) -> np.ndarray:
+        """A frame as a text would have it, its shapes mostly kept: uint8 (H, W, 3).
+
+        Raises:
+            PlaygroundError: the world has no model of first frames, or the text cannot be embedded.
+        """
+        from playground.world.first_frames import redraw
+
+        if self.first_frames is None:
+            raise PlaygroundError(f"world {self.name!r} has no model of first frames; train one (first-frames)")
+        return redraw(self, frame_HWC[None], self.embed(text)[None], [seed])[0]
 
     def draw(
         self,

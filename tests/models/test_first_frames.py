@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from dynamics.first_frames import FirstFrameConfig, FirstFrameDiffusion
-from playground.core.sampling import make_generator
+from dynamics.first_frames import PASSES, FirstFrameConfig, FirstFrameDiffusion
+from playground.core.sampling import make_generator, row_noise
 
 CONFIG = FirstFrameConfig(tokens_per_frame=16, latent_channels=4, prompt_dims=2, width=64, depth=2)
 
@@ -33,6 +33,24 @@ def test_a_text_draws_one_of_the_pictures_that_it_was_shown_with() -> None:
         sign_B = (drawn * pattern).mean(dim=(1, 2))
         assert set(torch.sign(sign_B).tolist()) == {-1.0, 1.0}  # both kinds are drawn, and not their mean
         assert (drawn - sign_B.sign()[:, None, None] * pattern * 0.5).abs().mean() < 0.2  # a mixture: 0.5
+
+
+@torch.no_grad()
+def test_a_picture_that_is_begun_with_stands_as_far_as_it_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    model, picture = FirstFrameDiffusion(CONFIG).eval(), torch.linspace(-1, 1, 64).reshape(1, 16, 4)
+    seen: list[tuple[torch.Tensor, float]] = []
+
+    def forward(noisy: torch.Tensor, level: torch.Tensor, prompt: torch.Tensor) -> torch.Tensor:
+        seen.append((noisy, float(level)))
+        return torch.zeros_like(noisy)
+
+    monkeypatch.setattr(model, "forward", forward)
+    noise = row_noise((16, 4), [make_generator(5)])
+    for kept, passes in ((0.0, PASSES), (0.25, 24), (0.75, 8)):
+        seen.clear()
+        model.draw(None, [make_generator(5)], start_BNC=picture, kept=kept)
+        assert [level for _, level in seen] == [index / PASSES for index in range(PASSES - passes, PASSES)]
+        torch.testing.assert_close(seen[0][0], noise + kept * (picture - noise))
 
 
 @torch.no_grad()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,9 +19,10 @@ from tests.tiny_world import CONTEXT_FRAMES, make_tiny_world
 STEPS = 3 * CONTEXT_FRAMES
 
 
-@pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> World:
-    return World.load(make_tiny_world(tmp_path_factory.mktemp("worlds") / "tiny", texts=True))
+@pytest.fixture(scope="module", params=[False, True], ids=["texts steer", "texts redraw"])
+def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> World:
+    folder = tmp_path_factory.mktemp("worlds") / "tiny"
+    return World.load(make_tiny_world(folder, texts=True, first_frames=request.param))
 
 
 def play(session: Session, steps: int = STEPS) -> list[Any]:
@@ -109,3 +111,18 @@ def test_steps_are_taken_back_newest_first(world: World) -> None:
     session.step(1)
     with pytest.raises(PlaygroundError, match="newest first"):
         engine.undo(0, undo)
+
+
+def test_words_draw_the_frame_at_hand_anew(tmp_path: Path) -> None:
+    world = World.load(make_tiny_world(tmp_path / "w", texts=True, first_frames=True))
+    session, other = (Session(world, Engine(world, slots=1, backend="eager", threads=1), 0, seed=3) for _ in range(2))
+    for run in (session, other):
+        run.step(1)
+    before = session.frame
+    told = session.prompt("snow begins to fall")
+    assert (told != before).any()
+    assert session.t == 1
+    np.testing.assert_array_equal(told, other.prompt("snow begins to fall"))
+    np.testing.assert_array_equal(session.step(2), other.step(2))
+    session.prompt("")  # nothing to draw
+    np.testing.assert_array_equal(session.frame, other.frame)
