@@ -50,9 +50,10 @@ class FirstFrameConfig:
         head_dim: dimensions of one attention head.
         prompt_tokens: tokens that the text is spread over.
         prompt_dropout: share of training pictures whose text is hidden, so that texts can be led by guidance.
+        prompt_noise: noise on embeddings in training, in their standard deviations: a few wordings stand for many.
     """
 
-    FREE_FIELDS: ClassVar[frozenset[str]] = frozenset({"prompt_dropout"})
+    FREE_FIELDS: ClassVar[frozenset[str]] = frozenset({"prompt_dropout", "prompt_noise"})
     """Fields on which no weight depends: a run that starts from other weights may change them."""
 
     tokens_per_frame: int = 64
@@ -64,6 +65,7 @@ class FirstFrameConfig:
     head_dim: int = 32
     prompt_tokens: int = 4
     prompt_dropout: float = 0.1
+    prompt_noise: float = 0.5
 
     def __post_init__(self) -> None:
         """Check that the sizes fit each other."""
@@ -156,8 +158,9 @@ class FirstFrameDiffusion(Component):
         Args:
             noisy_BNC: noise and latents, mixed.
             level_B: share of the latents in the mixture, in [0, 1).
-            prompt_BP: caption embeddings; all zeros mean "no text".
+            prompt_BP: caption embeddings, of which the first P numbers count; all zeros mean "no text".
         """
+        prompt_BP = prompt_BP[:, : self.config.prompt_dims]
         absent_B1 = (prompt_BP == 0).all(dim=-1, keepdim=True)
         scaled_BP = ((prompt_BP - self.prompt_mean_P) / self.prompt_scale_P).masked_fill(absent_B1, 0.0)
         told_BD = torch.where(absent_B1, self.no_prompt_D, self.prompt(scaled_BP))
@@ -181,7 +184,11 @@ class FirstFrameDiffusion(Component):
         """
         clean = (latents_BNC.float() - self.mean_C) / self.scale_C
         draw = Draw(generator)
-        prompt_BP = prompt_BP * (draw.uniform(len(clean), 1) >= self.config.prompt_dropout)
+        blurred_BP = prompt_BP + self.config.prompt_noise * self.prompt_scale_P * draw.normal(*prompt_BP.shape)
+        told_B1 = (prompt_BP != 0).any(dim=1, keepdim=True) & (
+            draw.uniform(len(clean), 1) >= self.config.prompt_dropout
+        )
+        prompt_BP = blurred_BP * told_B1
         mean, deviation = _LEVEL
         level_B = torch.sigmoid(mean + deviation * draw.normal(len(clean)))
         noisy = torch.lerp(draw.normal(*clean.shape), clean, level_B[:, None, None])

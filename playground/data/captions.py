@@ -1,8 +1,8 @@
 """Embeddings of a dataset's captions: made once, kept beside the frames, so that training needs no text model.
 
-``captions.npz`` has one row a text, each caption followed by its paraphrases: ``embeddings`` (float16, R x 384),
-``caption`` (int32, the caption id of each row), ``sha256`` (uint8, R x 32, digest of each text, which shows a file that
-belongs to other texts) and ``encoder`` (a name of the registry of text encoders).
+``captions.npz`` has one row a text, each caption followed by its paraphrases: ``embeddings`` (float16, R x 768; older
+files have the first 384), ``caption`` (int32, the caption id of each row), ``sha256`` (uint8, R x 32, digest of each
+text, which shows a file that belongs to other texts) and ``encoder`` (a name of the registry of text encoders).
 
 The same layout ships for the built-in collectors, so that collecting needs no text model either. After a change of a
 collector's texts, write its file again with ``python -m playground.data.captions SOURCE``.
@@ -30,7 +30,8 @@ LOGGER = logging.getLogger("playground.data")
 CAPTIONS_NAME = "captions.npz"
 ENCODER = "minilm"
 """The encoder of shipped and newly written embeddings."""
-DIMS = 384
+DIMS = (384, 768)
+"""Lengths of embeddings that are read."""
 MAX_TEXTS = 1 << 16
 _CHUNK = 256
 _SHIPPED = Path(__file__).parent / "worlds" / "captions"
@@ -41,7 +42,7 @@ class CaptionEmbeddings:
     """R embedded texts of a caption table.
 
     Attributes:
-        embeddings_RP: float16 (R, 384) of unit length, or zeros for an empty text.
+        embeddings_RP: float16 (R, P), zeros for an empty text; see :mod:`playground.world.text`.
         caption_R: int32 caption id of each row, ascending; the first row of an id is the caption itself.
         encoder: name of the text encoder.
     """
@@ -162,7 +163,7 @@ def _encoded_captions(info: DatasetInfo) -> CaptionEmbeddings | None:
 def _encode(texts: list[str]) -> np.ndarray:
     encoder = TEXT_ENCODERS.get(ENCODER)()
     parts = [encoder.encode(texts[low : low + _CHUNK]) for low in range(0, len(texts), _CHUNK)]
-    return np.concatenate([np.zeros((0, DIMS)), *parts]).astype(np.float16)
+    return np.concatenate([np.zeros((0, encoder.dims)), *parts]).astype(np.float16)
 
 
 def _digests(texts: Sequence[str]) -> np.ndarray:
@@ -191,7 +192,7 @@ def _write(path: Path, found: CaptionEmbeddings, digests: np.ndarray) -> None:
 def _read(path: Path, repair: str) -> tuple[CaptionEmbeddings, np.ndarray]:
     try:
         with zipfile.ZipFile(path) as archive:
-            if sum(member.file_size for member in archive.infolist()) > MAX_TEXTS * (2 * DIMS + 64):
+            if sum(member.file_size for member in archive.infolist()) > MAX_TEXTS * (2 * DIMS[-1] + 64):
                 raise PlaygroundError(f"{path} is far larger than {MAX_TEXTS} texts need; {repair}")
         with np.load(path, allow_pickle=False) as arrays:
             embeddings_RP, caption_R = np.asarray(arrays["embeddings"]), np.asarray(arrays["caption"])
@@ -199,8 +200,9 @@ def _read(path: Path, repair: str) -> tuple[CaptionEmbeddings, np.ndarray]:
     except NPZ_ERRORS as error:
         raise PlaygroundError(f"{path} is cut short or damaged ({error}); {repair}") from error
     rows = len(caption_R) if caption_R.ndim == 1 else -1
+    dims = next((known for known in DIMS if embeddings_RP.shape[-1:] == (known,)), DIMS[-1])
     expected = {
-        "embeddings": (embeddings_RP, np.float16, (rows, DIMS)),
+        "embeddings": (embeddings_RP, np.float16, (rows, dims)),
         "caption": (caption_R, np.int32, (rows,)),
         "sha256": (digests, np.uint8, (rows, 32)),
     }

@@ -329,7 +329,7 @@ class Engine:
     def _embedding(self, text: str) -> Tensor | None:
         import torch
 
-        return torch.from_numpy(self.world.embed(text)) if text else None
+        return torch.from_numpy(self.world.embed(text)[: self.world.prompt_dims]) if text else None
 
     def _prompts(self, entries: list[_Slot]) -> Tensor | None:
         """Text embeddings (B, P), rows of zeros where a slot has none; None when no slot has one."""

@@ -62,5 +62,5 @@ def _texts(world: Any, captions: list[str]) -> torch.Tensor | None:
         return None
     import torch
 
-    nothing_P = np.zeros(world.prompt_dims, np.float32)
+    nothing_P = np.zeros(world.text_dims, np.float32)
     return torch.from_numpy(np.stack([world.captions.get(caption, nothing_P) for caption in captions]))

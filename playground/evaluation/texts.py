@@ -23,8 +23,9 @@ def embed_captions(world: Any, captions: Sequence[str], datasets: Iterable[Any])
         return None
     import torch
 
-    known = {"": np.zeros(world.prompt_dims, np.float32)}
-    known |= _stored(datasets, world.manifest.text_encoder)
+    dims = int(getattr(world, "text_dims", world.prompt_dims))
+    known = {"": np.zeros(dims, np.float32)}
+    known |= {text: row[:dims] for text, row in _stored(datasets, world.manifest.text_encoder).items()}
     for text in dict.fromkeys(captions):
         if text not in known:
             known[text] = world.embed(text)

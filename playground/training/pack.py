@@ -54,7 +54,7 @@ def pack(
     actions = ActionBook.load(run / "actions.json")
     trained = [Path(folder) for folder in facts.get("data", [])]
     folders = source_folders([Path(folder) for folder in data] if data else trained, trained)
-    texts = TextOptions(_text_encoder(run), int(getattr(parts["dynamics"].config, "prompt_dims", 0)))
+    texts = TextOptions(_text_encoder(run), max(int(getattr(part.config, "prompt_dims", 0)) for part in parts.values()))
     packed = {
         key: pack_source(key, run / book_name(key), parts["tokenizer"], known, held_out, prompts, texts)
         for key, (known, held_out) in folders.items()

@@ -53,15 +53,17 @@ class PromptTable:
         return rows
 
 
-def load_prompts(dataset: ClipDataset, dims: int) -> PromptTable | None:
+def load_prompts(dataset: ClipDataset, dims: int | None) -> PromptTable | None:
     """The prompts of a dataset's captions; None without captions or for a model without prompts (``dims`` 0).
+
+    A model may take fewer dims than there are, the first ones; ``dims`` None gives all.
 
     Embeddings come from each folder's ``captions.npz``. Where no folder has one, the texts are embedded by spelling.
 
     Raises:
-        PlaygroundError: folders that cannot be mixed, damaged embeddings, or another number of dims.
+        PlaygroundError: folders that cannot be mixed, damaged embeddings, or fewer dims than asked for.
     """
-    if not dataset.captions or not dims:
+    if not dataset.captions or dims == 0:
         return None
     stored = {
         index: load_captions(folder, info)
@@ -94,11 +96,12 @@ def _wordings(dataset: ClipDataset, found: dict[int, CaptionEmbeddings]) -> list
     return rows
 
 
-def _table(rows: list[list[np.ndarray]], encoder: str, dims: int) -> PromptTable:
-    found = len(rows[0][0])
-    if found != dims:
-        raise PlaygroundError(f"the text encoder makes {found} dims, the dynamics expects {dims}; set prompt_dims")
+def _table(rows: list[list[np.ndarray]], encoder: str, dims: int | None) -> PromptTable:
+    found = min(len(row) for group in rows for row in group)  # older data knows fewer
+    dims = found if dims is None else dims
+    if found < dims:
+        raise PlaygroundError(f"the text encoder makes {found} dims, the model expects {dims}; set prompt_dims")
     count_K = np.array([len(group) for group in rows] + [1], np.int64)
     first_K = np.cumsum(count_K) - count_K
-    stacked = np.stack([row for group in rows for row in group] + [np.zeros(dims, np.float32)])
+    stacked = np.stack([row[:dims] for group in rows for row in group] + [np.zeros(dims, np.float32)])
     return PromptTable(stacked, first_K, count_K, encoder)

@@ -312,11 +312,16 @@ def _first_frames(run: Run, recipe: StagePreset) -> Stage:
         take_over(run.out, run.init, ("latent-actions", "dynamics"))
     key = fingerprint(run.out / "tokenizer" / "export", dataset)
     latents = encode_frames(tokenizer, dataset, run.out / "cache", key, False, run.device, run.progress)
-    derived = {"tokens_per_frame": tokenizer.tokens_per_frame, "latent_channels": tokenizer.latent_channels}
-    model: Any = build_model(run, "first-frames", recipe, derived)
-    prompts = load_prompts(dataset, int(model.config.prompt_dims))
+    earlier = earlier_config(run.out, run.init, run.resume, "first-frames")
+    prompts = load_prompts(dataset, earlier.get("prompt_dims"))
     assert prompts is not None
-    if not earlier_config(run.out, run.init, run.resume, "first-frames"):
+    derived = {
+        "tokens_per_frame": tokenizer.tokens_per_frame,
+        "latent_channels": tokenizer.latent_channels,
+        "prompt_dims": prompts.rows_RP.shape[1],
+    }
+    model: Any = build_model(run, "first-frames", recipe, derived)
+    if not earlier:
         model.set_statistics(_some_of(latents), torch.from_numpy(prompts.rows_RP[:-1]))
     if run.peers.first:
         write_json(run.out / RECORD_NAME, {"text_encoder": prompts.encoder})

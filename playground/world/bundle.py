@@ -68,7 +68,8 @@ class World:
         captions: embedding (P,) of each caption of a shipped prompt.
         prompts: paths of the shipped prompts.
         sampling: fields of :class:`Sampling` that frames are drawn with; may be changed.
-        prompt_dims: length of a text embedding, 0 for a world without texts.
+        prompt_dims: numbers of a text embedding that the dynamics takes, 0 for a world without texts.
+        text_dims: length P of a text embedding, of which each part takes as many of the first numbers as it knows.
         backends: engines keep prepared backends here, so that a second engine starts at once.
     """
 
@@ -96,6 +97,7 @@ class World:
         self.prompts = [folder / "prompts" / name for name in manifest.prompts]
         self.sampling: dict[str, Any] = config_to_dict(manifest.sampling)
         self.prompt_dims = int(getattr(self.dynamics.config, "prompt_dims", 0))
+        self.text_dims = max(self.prompt_dims, getattr(getattr(self.first_frames, "config", None), "prompt_dims", 0))
         self.backends: dict[Any, Any] = {}
         self._encoder: Any = None
 
@@ -123,7 +125,7 @@ class World:
         world = cls(manifest, folder, _load_parts(folder, manifest), actions, sources)
         if manifest.source_looks:
             features = 2 * world.tokenizer.latent_channels
-            world.sources, world.captions = read_looks(folder, manifest, sources, features, world.prompt_dims)
+            world.sources, world.captions = read_looks(folder, manifest, sources, features, world.text_dims)
         _check_fit(world, where)
         return world
 
@@ -188,7 +190,8 @@ class World:
             from playground.core.registry import TEXT_ENCODERS
 
             self._encoder = TEXT_ENCODERS.get(self.manifest.text_encoder or "hashed")()
-        return self._encoder.encode([text])[0]
+        vector_P: np.ndarray = self._encoder.encode([text])[0, : self.text_dims]
+        return vector_P
 
     def draw_first_frame(self, text: str = "", seed: int = 0) -> np.ndarray:
         """Let the world imagine its first frame from a text, or from nothing: uint8 (H, W, 3).
@@ -376,12 +379,9 @@ def _check_fit(world: World, where: str) -> None:
         if value is not None and name not in known and not (name == "guidance" and world.first_frames is not None):
             raise PlaygroundError(f"{where}: sampling sets {name!r}, which its dynamics does not have; remove it")
     if world.first_frames is not None:
-        drawn = world.first_frames.config
-        pairs += [
-            ("tokens_per_frame", tokenizer.tokens_per_frame, "the model of first frames", drawn.tokens_per_frame),
-            ("latent_channels", tokenizer.latent_channels, "the model of first frames", drawn.latent_channels),
-            ("prompt_dims", world.prompt_dims, "the model of first frames", drawn.prompt_dims),
-        ]
+        for field in ("tokens_per_frame", "latent_channels"):
+            theirs = getattr(world.first_frames.config, field)
+            pairs.append((field, getattr(tokenizer, field), "the model of first frames", theirs))
     if world.latent_actions is not None:
         actions = world.latent_actions.num_actions
         pairs.append(("num_actions", world.manifest.num_actions, "the latent action model", actions))

