@@ -60,7 +60,7 @@ def list_texts(captions: Sequence[str], paraphrases: Sequence[Sequence[str]]) ->
 
 
 def store_captions(folder: Path, info: DatasetInfo) -> str | None:
-    """Put the embeddings of ``info.captions`` into ``folder``, unless they are there already.
+    """Put the embeddings of ``info.captions`` into ``folder``, unless they are there already and as long as can be.
 
     They come from the package for the texts of a built-in collector, else from the text encoder if it is installed.
 
@@ -74,10 +74,11 @@ def store_captions(folder: Path, info: DatasetInfo) -> str | None:
     except PlaygroundError as error:
         LOGGER.info("writing the caption embeddings again: %s", error)
         found = None
-    if found is None:
-        found = _shipped_captions(info) or _encoded_captions(info)
-        if found is None:
-            return None
+    if found is None or found.embeddings_RP.shape[1] < TEXT_ENCODERS.get(ENCODER).dims:
+        made = _shipped_captions(info) or _encoded_captions(info)
+        if made is None:
+            return found.encoder if found is not None else None
+        found = made
         _write(folder / CAPTIONS_NAME, found, _digests(list_texts(info.captions, info.paraphrases)[0]))
     return found.encoder
 

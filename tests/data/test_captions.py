@@ -195,3 +195,27 @@ def test_the_embed_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     ClipWriter(tmp_path / "none", replace(INFO, captions=[], paraphrases=[])).close()
     assert main(["data", "embed", str(tmp_path / "none")]) == 2
     assert "has no captions to embed" in capsys.readouterr().err
+
+
+def test_shorter_embeddings_of_older_versions_are_read_and_written_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "data"
+    ClipWriter(folder, INFO).close()
+    store_captions(folder, INFO)
+    old = load_captions(folder, INFO)
+    assert old is not None
+    assert old.embeddings_RP.shape[1] == 384
+
+    class LongerEncoder(HashedEncoder):
+        dims = 768
+
+        def encode(self, texts: Sequence[str]) -> np.ndarray:
+            return np.tile(super().encode(texts), 2)
+
+    monkeypatch.setitem(TEXT_ENCODERS._classes, captions.ENCODER, LongerEncoder)
+    assert load_captions(folder, INFO) is not None
+    store_captions(folder, INFO)
+    new = load_captions(folder, INFO)
+    assert new is not None
+    np.testing.assert_array_equal(new.embeddings_RP, np.tile(old.embeddings_RP, 2))
