@@ -243,7 +243,12 @@ class FrameDynamics(Component):
         prompt_BP: Tensor | None,
         run: Run | None,
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Call the network, or ``run`` in its place, on a frame and the memory; see ``FrameNetwork.forward``."""
+        """Call the network, or ``run`` in its place, on a frame and the memory; see ``FrameNetwork.forward``.
+
+        A prompt may be longer than ``prompt_dims``; its first numbers count.
+        """
+        if prompt_BP is not None:
+            prompt_BP = prompt_BP[:, : self.config.prompt_dims]
         batch, device = frame.shape[0], action_B.device
         cos_BE, sin_BE = state.rotary()
         return (run or self.network)(

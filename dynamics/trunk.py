@@ -172,7 +172,6 @@ class Trunk(nn.Module):
             if prompt is None:
                 parts.append(self.no_prompt_D.expand(*lead, 1, -1))
             else:  # an all-zero embedding means "no prompt"
-                prompt = prompt[..., : self.prompt.in_features]  # a longer one says more of the same text
                 absent = (prompt == 0).all(dim=-1, keepdim=True)
                 # Embeddings have length 1; unscaled, one would start far below the other tokens and be learned late.
                 scaled = prompt * prompt.shape[-1] ** 0.5

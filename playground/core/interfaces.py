@@ -123,6 +123,7 @@ class FirstFrameModel(Protocol):
         guidance: float | None = None,
         start_BNC: Tensor | None = None,
         kept: float = 0.0,
+        passes: int = 32,
     ) -> Tensor:
         """Latents (B, N, C) for the tokenizer; a row depends on its own generator, prompt and start alone."""
 

@@ -329,7 +329,7 @@ class Engine:
     def _embedding(self, text: str) -> Tensor | None:
         import torch
 
-        return torch.from_numpy(self.world.embed(text)[: self.world.prompt_dims]) if text else None
+        return torch.from_numpy(self.world.embed(text)) if text else None
 
     def _prompts(self, entries: list[_Slot]) -> Tensor | None:
         """Text embeddings (B, P), rows of zeros where a slot has none; None when no slot has one."""
@@ -337,7 +337,7 @@ class Engine:
 
         if all(entry.prompt_P is None for entry in entries):
             return None
-        empty_P = torch.zeros(self.world.prompt_dims)
+        empty_P = torch.zeros(self.world.text_dims)
         prompts = [empty_P if entry.prompt_P is None else entry.prompt_P for entry in entries]
         return torch.stack(prompts).to(self._state.keys.device)
 

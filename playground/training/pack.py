@@ -15,7 +15,7 @@ from playground.evaluation.card import model_card
 from playground.training.exports import REGISTRIES
 from playground.training.prompts import RECORD_NAME
 from playground.training.sources import PackedSource, TextOptions, pack_source
-from playground.training.stages.first_frames import GUIDANCE
+from playground.training.stages.first_frames import CORRECT_EVERY, GUIDANCE
 from playground.world.actions import ActionBook
 from playground.world.bundle import save_world
 from playground.world.manifest import PromptFacts
@@ -116,8 +116,15 @@ def _save(
         data_statement=statement,
         card=card,
         text_encoder=encoder,
-        sampling={"guidance": GUIDANCE} if "first_frames" in parts else None,
+        sampling=_sampling(parts),
     )
+
+
+def _sampling(parts: Mapping[str, Any]) -> dict[str, Any] | None:
+    """How frames are drawn in a world with a model of first frames; tokens cannot be corrected."""
+    if "first_frames" not in parts:
+        return None
+    return {"guidance": GUIDANCE, "correct_every": None if parts["dynamics"].discrete else CORRECT_EVERY}
 
 
 def data_statement(trained: Sequence[Path]) -> str:

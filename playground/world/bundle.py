@@ -27,6 +27,7 @@ from playground.world.files import (
     replaced_folder,
     sha256_of,
 )
+from playground.world.first_frames import OF_FIRST_FRAMES, correct
 from playground.world.manifest import SAFE_NAME, SCHEMA_VERSION, PromptFacts, Sampling, WorldManifest
 from playground.world.prompt import Prompt, require_text
 from playground.world.source_files import read_looks, write_sources
@@ -204,15 +205,9 @@ class World:
         return draw_first_frame(self, text, seed)
 
     def redraw(self, frame_HWC: np.ndarray, text: str, seed: int = 0) -> np.ndarray:
-        """A frame as a text would have it, its shapes mostly kept: uint8 (H, W, 3).
-
-        Raises:
-            PlaygroundError: the world has no model of first frames, or the text cannot be embedded.
-        """
+        """A frame as a text would have it, its shapes mostly kept: uint8 (H, W, 3); see there for errors."""
         from playground.world.first_frames import redraw
 
-        if self.first_frames is None:
-            raise PlaygroundError(f"world {self.name!r} has no model of first frames; train one (first-frames)")
         return redraw(self, frame_HWC[None], self.embed(text)[None], [seed])[0]
 
     def draw(
@@ -224,8 +219,11 @@ class World:
         run: Callable[..., Any] | None = None,
     ) -> tuple[Tensor, Written]:
         """``dynamics.generate`` with the world's sampling defaults: codes (B, N, ...) and what to write to memory."""
-        options = {name: value for name, value in self.sampling.items() if value is not None and name != "guidance"}
-        return self.dynamics.generate(state, action_B, prompt_BP, generators, run=run, **options)
+        options = {name: x for name, x in self.sampling.items() if x is not None and name not in OF_FIRST_FRAMES}
+        drawn, written = self.dynamics.generate(state, action_B, prompt_BP, generators, run=run, **options)
+        if not self.sampling.get("correct_every"):
+            return drawn, written
+        return correct(self, state, drawn, written, action_B, prompt_BP, generators, run)
 
     def latents(self, codes: Tensor) -> Tensor:
         """Codes of one frame a row, as the dynamics draws them, as latents (B, 1, N, C) for the decoder."""
@@ -374,9 +372,11 @@ def _check_fit(world: World, where: str) -> None:
         pairs.append(("codebook_size", tokenizer.codebook_size, "the dynamics", config.codebook_size))
     else:
         pairs.append(("latent_channels", tokenizer.latent_channels, "the dynamics", config.latent_channels))
-    known = inspect.signature(dynamics.generate).parameters
+    known = set(inspect.signature(dynamics.generate).parameters)
+    if world.first_frames is not None:  # tokens cannot be corrected
+        known |= set(OF_FIRST_FRAMES) - ({"correct_every"} if dynamics.discrete else set())
     for name, value in world.sampling.items():
-        if value is not None and name not in known and not (name == "guidance" and world.first_frames is not None):
+        if value is not None and name not in known:
             raise PlaygroundError(f"{where}: sampling sets {name!r}, which its dynamics does not have; remove it")
     if world.first_frames is not None:
         for field in ("tokens_per_frame", "latent_channels"):

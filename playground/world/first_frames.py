@@ -1,21 +1,38 @@
-"""Pictures from words: a world's first frame, and the frame at hand when the words change.
+"""What a world's model of first frames does: it draws them, redraws one when words change, and corrects play.
 
-Legend: B rows, P prompt dims.
+Legend: B rows, N latents, C channels, P prompt dims.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+from playground.core.errors import PlaygroundError
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    import torch
+    from torch import Tensor
+
+    from playground.core.nn.ring import RingState, Written
     from playground.world.bundle import World
+
+OF_FIRST_FRAMES = ("guidance", "correct_every")
+"""Fields of a world's sampling that its dynamics knows nothing of."""
 
 KEPT = 0.35
 """Share of a frame that stands when words change it, the rest being noise: shapes stay, colours and light follow."""
+
+REDRAW_PASSES = 20
+
+KEPT_IN_PLAY = 0.6
+"""Share of a frame that stands when it is corrected: what is there stays, but looks like real frames again."""
+
+CORRECT_PASSES = 6
 
 
 def draw_first_frame(world: World, text: str = "", seed: int = 0) -> np.ndarray:
@@ -47,7 +64,12 @@ def redraw(world: World, frames_BHWC: np.ndarray, prompts_BP: np.ndarray, seeds:
 
     Returns:
         uint8 frames (B, H, W, 3).
+
+    Raises:
+        PlaygroundError: the world has no model of first frames.
     """
+    if world.first_frames is None:
+        raise PlaygroundError(f"world {world.name!r} has no model of first frames; train one (first-frames)")
     import torch
 
     from playground.core.sampling import make_generator
@@ -60,5 +82,69 @@ def redraw(world: World, frames_BHWC: np.ndarray, prompts_BP: np.ndarray, seeds:
             world.sampling.get("guidance"),
             start_BNC=latents,
             kept=KEPT,
+            passes=REDRAW_PASSES,
         )
         return world.tokenizer.decode(drawn[:, None])[:, 0].numpy().copy()
+
+
+def correct(
+    world: World,
+    state: RingState,
+    drawn_BNC: Tensor,
+    written: Written,
+    action_B: Tensor,
+    prompt_BP: Tensor | None,
+    generators: Sequence[torch.Generator],
+    run: Callable[..., Any] | None,
+) -> tuple[Tensor, Written]:
+    """Bring every n-th frame of a run back to what real frames look like.
+
+    Small errors of the dynamics add up: colours wander, edges melt. The model of first frames has seen real frames only
+    and has no past to go wrong from, so a frame that is mixed with some noise and drawn away by it looks real again.
+
+    Args:
+        world: its ``sampling["correct_every"]`` is n.
+        state: memory before the frame.
+        drawn_BNC: the frame as the dynamics drew it.
+        written: what it would add to the memory.
+        action_B: the action that led to it.
+        prompt_BP: texts, or None.
+        generators: one a row.
+        run: replaces the network of the dynamics.
+
+    Returns:
+        The same for the corrected frame, and for rows that are not due unchanged.
+    """
+    every = int(world.sampling["correct_every"])
+    due = [row for row, position in enumerate(state.position_B.tolist()) if (position + 1) % every == 0]
+    if not due:
+        return drawn_BNC, written
+    drawn_BNC = drawn_BNC.clone()
+    written = replace(written, keys=written.keys.clone(), values=written.values.clone(), codes=written.codes.clone())
+    # Together where all are due; else one by one, so that engines meet no number of rows that they do not know.
+    for rows in [due] if len(due) == len(generators) else [[row] for row in due]:
+        own = [generators[row] for row in rows]
+        told = None if prompt_BP is None else prompt_BP[rows]
+        codes = _corrected(world, drawn_BNC[rows], told, own)
+        memory = state if len(rows) == len(generators) else state.row(rows[0])
+        seen = world.dynamics.observe(memory, codes, action_B[rows], told, own, run)
+        drawn_BNC[rows] = codes
+        written.keys[:, rows], written.values[:, rows], written.codes[rows] = seen.keys, seen.values, seen.codes
+    return drawn_BNC, written
+
+
+def _corrected(
+    world: World, drawn_BNC: Tensor, prompt_BP: Tensor | None, generators: Sequence[torch.Generator]
+) -> Tensor:
+    model = world.first_frames
+    device, home = model.mean_C.device, drawn_BNC.device
+    told = None if prompt_BP is None else prompt_BP.to(device)
+    codes: Tensor = model.draw(
+        told,
+        generators,
+        world.sampling.get("guidance"),
+        start_BNC=drawn_BNC.to(device),
+        kept=KEPT_IN_PLAY,
+        passes=CORRECT_PASSES,
+    )
+    return codes.to(home)

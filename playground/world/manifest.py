@@ -29,12 +29,14 @@ class Sampling:
         steps: passes of the dynamics per frame; None for the finest that it was trained for.
         temperature: of the draw, for dynamics that have one; None for theirs.
         guidance: how closely a first frame follows its text, for worlds with a model of first frames; None for as
-            closely as the data did, at half the cost. Frames of a running world are drawn without.
+            closely as the data did, at half the cost. The dynamics itself draws without.
+        correct_every: the model of first frames corrects every n-th frame of a running world; None for no frame.
     """
 
     steps: int | None = None
     temperature: float | None = None
     guidance: float | None = None
+    correct_every: int | None = None
 
     def __post_init__(self) -> None:
         """Check ranges."""
@@ -44,6 +46,8 @@ class Sampling:
             raise ValueError(f"field 'temperature' is {self.temperature}; use 0 to 100")
         if self.guidance is not None and not 0 <= self.guidance <= 100:
             raise ValueError(f"field 'guidance' is {self.guidance}; use 0 to 100")
+        if self.correct_every is not None and not 1 <= self.correct_every <= 65536:
+            raise ValueError(f"field 'correct_every' is {self.correct_every}; use 1 to 65536")
 
 
 @dataclass(frozen=True)

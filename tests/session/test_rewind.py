@@ -22,7 +22,9 @@ STEPS = 3 * CONTEXT_FRAMES
 @pytest.fixture(scope="module", params=[False, True], ids=["texts steer", "texts redraw"])
 def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> World:
     folder = tmp_path_factory.mktemp("worlds") / "tiny"
-    return World.load(make_tiny_world(folder, texts=True, first_frames=request.param))
+    world = World.load(make_tiny_world(folder, texts=True, first_frames=request.param))
+    world.sampling["correct_every"] = 3 if request.param else None
+    return world
 
 
 def play(session: Session, steps: int = STEPS) -> list[Any]:

@@ -18,6 +18,9 @@ from playground.training.sheets import contact_sheet
 GUIDANCE = 2.0
 """How much a drawing follows its text (see ``sampling.guidance`` of a world)."""
 
+CORRECT_EVERY = 4
+"""Every such frame of a world that is packed is corrected (see ``sampling.correct_every``)."""
+
 SCORE_FRAMES = 256
 SHEET_CAPTIONS = 8
 SHEET_SEEDS = 3
