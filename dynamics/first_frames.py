@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, cast
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -226,12 +226,13 @@ class FirstFrameDiffusion(Component):
             x_BNC = torch.lerp(x_BNC, (start_BNC - self.mean_C) / self.scale_C, kept)
         untold_BP = torch.zeros(rows, config.prompt_dims, device=x_BNC.device)
         told_BP = untold_BP if prompt_BP is None else prompt_BP[:, : config.prompt_dims]
-        guided = prompt_BP is not None and guidance is not None and guidance != 1
+        strength = 1.0 if prompt_BP is None or guidance is None else guidance
         for index in range(passes):
             level_B = torch.full((rows,), kept + (1 - kept) * index / passes, device=x_BNC.device)
-            if guided:  # side by side: so few numbers take little longer than half of them
+            if strength != 1:  # side by side: so few numbers take little longer than half of them
                 twice = self(x_BNC.repeat(2, 1, 1), level_B.repeat(2), torch.cat((untold_BP, told_BP)))
-                clean = torch.lerp(*twice.chunk(2), cast("float", guidance))
+                untold, told = twice.chunk(2)
+                clean = torch.lerp(untold, told, strength)
             else:
                 clean = self(x_BNC, level_B, told_BP)
             # Kept where the tokenizer's latents lie: guidance would otherwise overshoot.
