@@ -43,7 +43,7 @@ class FirstFrameConfig:
     Attributes:
         tokens_per_frame: N, a square number; must equal the tokenizer's.
         latent_channels: C of a latent.
-        prompt_dims: P of a caption embedding.
+        prompt_dims: P of a caption embedding; 0 for data without captions.
         packing: packing x packing neighbouring latents form one token.
         width: D of the transformer.
         depth: blocks.
@@ -69,9 +69,11 @@ class FirstFrameConfig:
 
     def __post_init__(self) -> None:
         """Check that the sizes fit each other."""
-        for name in ("latent_channels", "prompt_dims", "packing", "width", "depth", "head_dim", "prompt_tokens"):
+        for name in ("latent_channels", "packing", "width", "depth", "head_dim", "prompt_tokens"):
             if getattr(self, name) < 1:
                 raise ValueError(f"field {name!r} must be at least 1")
+        if self.prompt_dims < 0:
+            raise ValueError("field 'prompt_dims' must be at least 0")
         if self.grid < 1 or self.grid**2 != self.tokens_per_frame or self.grid % self.packing:
             raise ValueError(
                 f"field 'packing' is {self.packing}, but it must divide the side of a square grid of"
@@ -127,8 +129,10 @@ class FirstFrameDiffusion(Component):
         self.embed = nn.Linear(channels, width)
         self.position_SD = nn.Parameter(torch.randn(tokens, width) * 0.02)
         self.level = nn.Sequential(nn.Linear(width, width), nn.SiLU(), nn.Linear(width, width))
-        self.prompt = nn.Linear(config.prompt_dims, width)
-        self.prompt_tokens = nn.Linear(config.prompt_dims, config.prompt_tokens * width)
+        self.words = config.prompt_tokens if config.prompt_dims else 0
+        if config.prompt_dims:
+            self.prompt = nn.Linear(config.prompt_dims, width)
+            self.prompt_tokens = nn.Linear(config.prompt_dims, config.prompt_tokens * width)
         self.no_prompt_D = nn.Parameter(torch.zeros(width))
         self.blocks = nn.ModuleList(ConditionedBlock(width, config.head_dim) for _ in range(config.depth))
         self.norm = nn.RMSNorm(width)
@@ -139,9 +143,9 @@ class FirstFrameDiffusion(Component):
         self.register_buffer("scale_C", torch.ones(config.latent_channels))
         # Embeddings have length 1; unscaled, they would start far below everything else and be learned late.
         self.register_buffer("prompt_mean_P", torch.zeros(config.prompt_dims))
-        self.register_buffer("prompt_scale_P", torch.full((config.prompt_dims,), config.prompt_dims**-0.5))
+        self.register_buffer("prompt_scale_P", torch.full((config.prompt_dims,), max(config.prompt_dims, 1) ** -0.5))
 
-    def set_statistics(self, latents: Tensor, prompts_RP: Tensor) -> None:
+    def set_statistics(self, latents: Tensor, prompts_RP: Tensor | None = None) -> None:
         """From now on normalise latents (..., C) in [-1, 1] and prompts (R, P), inside the model, by these.
 
         Captions of one game share most of their words, and most of their embedding; what differs is what counts.
@@ -149,8 +153,9 @@ class FirstFrameDiffusion(Component):
         flat = latents.reshape(-1, latents.shape[-1]).float()
         self.mean_C.copy_(flat.mean(dim=0))
         self.scale_C.copy_(flat.std(dim=0).clamp_min(1e-3))
-        self.prompt_mean_P.copy_(prompts_RP.mean(dim=0))
-        self.prompt_scale_P.copy_(prompts_RP.std(dim=0).clamp_min(1e-4))
+        if prompts_RP is not None:
+            self.prompt_mean_P.copy_(prompts_RP.mean(dim=0))
+            self.prompt_scale_P.copy_(prompts_RP.std(dim=0).clamp_min(1e-4))
 
     def forward(self, noisy_BNC: Tensor, level_B: Tensor, prompt_BP: Tensor) -> Tensor:
         """Clean normalised latents (B, N, C) from noisy ones.
@@ -158,24 +163,30 @@ class FirstFrameDiffusion(Component):
         Args:
             noisy_BNC: noise and latents, mixed.
             level_B: share of the latents in the mixture, in [0, 1).
-            prompt_BP: caption embeddings; all zeros mean "no text".
+            prompt_BP: caption embeddings (of no numbers for a model without them); all zeros mean "no text".
         """
-        absent_B1 = (prompt_BP == 0).all(dim=-1, keepdim=True)
-        scaled_BP = ((prompt_BP - self.prompt_mean_P) / self.prompt_scale_P).masked_fill(absent_B1, 0.0)
-        told_BD = torch.where(absent_B1, self.no_prompt_D, self.prompt(scaled_BP))
+        told_BD, words_BSD = self._words_of(prompt_BP)
         condition_BD = F.silu(self.level(level_waves(level_B, self.config.width)) + told_BD)
-        words_BSD = rearrange(self.prompt_tokens(scaled_BP), "b (s d) -> b s d", s=self.config.prompt_tokens)
         x_BSD = torch.cat((words_BSD, self.embed(self._pack(noisy_BNC)) + self.position_SD), dim=1)
         for block in self.blocks:
             x_BSD = block(x_BSD, condition_BD)
-        return self._unpack(self.head(self.norm(x_BSD[:, self.config.prompt_tokens :])))
+        return self._unpack(self.head(self.norm(x_BSD[:, self.words :])))
+
+    def _words_of(self, prompt_BP: Tensor) -> tuple[Tensor, Tensor]:
+        """What a prompt adds to the condition (B, D), and its tokens (B, words, D)."""
+        if not self.words:
+            return self.no_prompt_D, self.no_prompt_D.expand(len(prompt_BP), 0, -1)
+        absent_B1 = (prompt_BP == 0).all(dim=-1, keepdim=True)
+        scaled_BP = ((prompt_BP - self.prompt_mean_P) / self.prompt_scale_P).masked_fill(absent_B1, 0.0)
+        told_BD = torch.where(absent_B1, self.no_prompt_D, self.prompt(scaled_BP))
+        return told_BD, rearrange(self.prompt_tokens(scaled_BP), "b (s d) -> b s d", s=self.words)
 
     def loss(self, latents_BNC: Tensor, prompt_BP: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
         """Error of the direction from noise to picture at random noise levels.
 
         Args:
             latents_BNC: from the tokenizer, of single frames.
-            prompt_BP: caption embedding of each, zeros where it has none.
+            prompt_BP: caption embedding of each, zeros where it has none; (B, 0) for a model without prompts.
             generator: source of noise, levels and dropout.
 
         Returns:
@@ -226,7 +237,7 @@ class FirstFrameDiffusion(Component):
             x_BNC = torch.lerp(x_BNC, (start_BNC - self.mean_C) / self.scale_C, kept)
         untold_BP = torch.zeros(rows, config.prompt_dims, device=x_BNC.device)
         told_BP = untold_BP if prompt_BP is None else prompt_BP[:, : config.prompt_dims]
-        strength = 1.0 if prompt_BP is None or guidance is None else guidance
+        strength = 1.0 if prompt_BP is None or guidance is None or not self.words else guidance
         for index in range(passes):
             level_B = torch.full((rows,), kept + (1 - kept) * index / passes, device=x_BNC.device)
             if strength != 1:  # side by side: so few numbers take little longer than half of them

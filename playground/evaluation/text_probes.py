@@ -17,7 +17,7 @@ from playground.evaluation.intervals import share_half_width
 from playground.evaluation.rollouts import Progress, infer_actions, noop_code, play, prefill
 from playground.evaluation.texts import embed_captions
 from playground.evaluation.wordings import held_out_wording
-from playground.world.first_frames import redraw
+from playground.world.first_frames import knows_words, redraw
 
 LOOK = 8
 """Frame at which a drawn world is judged for the second time."""
@@ -200,7 +200,7 @@ class TextProbe:
         before = prefill(self.world, clips_BTHWC[:, :context], actions[:, :context], self.seed, shown_BP)
         made = []
         for number, text_BP in enumerate(played_BP):
-            changed = number and getattr(self.world, "first_frames", None) is not None
+            changed = number and knows_words(self.world)
             state = self._redrawn(clips_BTHWC[:, context - 1], text_BP) if changed else before.clone()
             part = play(self.world, state, actions[:, context:], self.seed + 1, prompt_BP=text_BP)
             made.append(part)

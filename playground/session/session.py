@@ -13,6 +13,7 @@ import numpy as np
 from playground.core.errors import PlaygroundError
 from playground.engine.types import StepUndo
 from playground.session.history import History, SessionSnapshot
+from playground.world.first_frames import knows_words
 from playground.world.sources import book_of, fps_of
 
 if TYPE_CHECKING:
@@ -130,7 +131,7 @@ class Session:
         if isinstance(prompt, str) and set_text is not None and not _is_file(prompt):
             before = self.snapshot() if len(self.history) else None
             set_text(slot, prompt)
-            if prompt and getattr(self.world, "first_frames", None) is not None:
+            if prompt and knows_words(self.world):
                 self.frame = self.world.redraw(self.frame, prompt, self.seed + self.t)
                 self.engine.show(slot, self.frame[None])
                 if before is not None:

@@ -305,26 +305,24 @@ def _first_frames(run: Run, recipe: StagePreset) -> Stage:
     from playground.training.stages.first_frames import FirstFrameStage
 
     dataset = open_dataset(run, 1, recipe)
-    if not tells_texts_apart(dataset):
-        raise PlaygroundError(f"{run.data[0]} has no captions to tell apart; first frames are learned from captions")
     tokenizer: Any = load_export(run.out, run.init, "tokenizer")
     if run.peers.first:
         take_over(run.out, run.init, ("latent-actions", "dynamics"))
     key = fingerprint(run.out / "tokenizer" / "export", dataset)
     latents = encode_frames(tokenizer, dataset, run.out / "cache", key, False, run.device, run.progress)
     earlier = earlier_config(run.out, run.init, run.resume, "first-frames")
-    prompts = load_prompts(dataset, earlier.get("prompt_dims"))
-    assert prompts is not None
+    prompts = load_prompts(dataset, earlier.get("prompt_dims")) if tells_texts_apart(dataset) else None
     derived = {
         "tokens_per_frame": tokenizer.tokens_per_frame,
         "latent_channels": tokenizer.latent_channels,
-        "prompt_dims": prompts.rows_RP.shape[1],
+        "prompt_dims": 0 if prompts is None else prompts.rows_RP.shape[1],
     }
     model: Any = build_model(run, "first-frames", recipe, derived)
     if not earlier:
-        model.set_statistics(_some_of(latents), torch.from_numpy(prompts.rows_RP[:-1]))
-    if run.peers.first:
-        write_json(run.out / RECORD_NAME, {"text_encoder": prompts.encoder})
+        told = None if prompts is None else torch.from_numpy(prompts.rows_RP[:-1])
+        model.set_statistics(_some_of(latents), told)
+    if run.peers.first and (prompts is not None or not (run.out / RECORD_NAME).is_file()):
+        write_json(run.out / RECORD_NAME, {"text_encoder": prompts.encoder if prompts else None})
     return FirstFrameStage(model, tokenizer, dataset, latents, prompts, recipe.batch, run.device)
 
 

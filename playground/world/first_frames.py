@@ -29,10 +29,15 @@ KEPT = 0.35
 
 REDRAW_PASSES = 20
 
-KEPT_IN_PLAY = 0.6
+KEPT_IN_PLAY = 0.5
 """Share of a frame that stands when it is corrected: what is there stays, but looks like real frames again."""
 
 CORRECT_PASSES = 6
+
+
+def knows_words(world: Any) -> bool:
+    """Whether a world has a model of first frames that was trained with captions."""
+    return getattr(world, "first_frames", None) is not None and world.first_frames.config.prompt_dims > 0
 
 
 def draw_first_frame(world: World, text: str = "", seed: int = 0) -> np.ndarray:
@@ -43,7 +48,7 @@ def draw_first_frame(world: World, text: str = "", seed: int = 0) -> np.ndarray:
 
     with torch.inference_mode():
         prompt_BP = torch.from_numpy(world.embed(text))[None] if text else None
-        if world.first_frames is not None:
+        if world.first_frames is not None and (not text or knows_words(world)):
             guidance = world.sampling.get("guidance")
             latents = world.first_frames.draw(prompt_BP, [make_generator(seed)], guidance)[:, None]
         else:
@@ -66,10 +71,10 @@ def redraw(world: World, frames_BHWC: np.ndarray, prompts_BP: np.ndarray, seeds:
         uint8 frames (B, H, W, 3).
 
     Raises:
-        PlaygroundError: the world has no model of first frames.
+        PlaygroundError: the world has no model of first frames, or one that knows no words.
     """
-    if world.first_frames is None:
-        raise PlaygroundError(f"world {world.name!r} has no model of first frames; train one (first-frames)")
+    if not knows_words(world):
+        raise PlaygroundError(f"world {world.name!r} has no model of first frames that knows words; train one")
     import torch
 
     from playground.core.sampling import make_generator

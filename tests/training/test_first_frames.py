@@ -85,8 +85,19 @@ def test_a_world_without_one_can_get_it_later(colours: Path, preset: Path, tmp_p
 def test_data_without_captions_goes_without(tiny_data: Path, preset: Path, tmp_path: Path) -> None:
     results = train("all", str(preset), [tiny_data], tmp_path / "run", steps=2, **TOLD)
     assert list(results) == ["tokenizer", "latent-actions", "dynamics"]
-    with pytest.raises(PlaygroundError, match="no captions to tell apart"):
-        train("first-frames", str(preset), [tiny_data], tmp_path / "run", steps=2, **TOLD)
+    assert World.load(pack(tmp_path / "run", tmp_path / "world")).first_frames is None
+    # Whoever wants one nevertheless gets one that knows no words and corrects what is played.
+    train("first-frames", str(preset), [tiny_data], tmp_path / "run", steps=2, **TOLD)
+    world = World.load(pack(tmp_path / "run", tmp_path / "world"))
+    assert world.first_frames.config.prompt_dims == world.text_dims == 0
+    assert world.sampling["correct_every"]
+    assert world.draw_first_frame().any()
+    with world.generate(backend="eager") as session:
+        frames = [session.step(0) for _ in range(5)]
+    world.sampling["correct_every"] = None
+    with world.generate(backend="eager") as session:
+        plain = [session.step(0) for _ in range(5)]
+    assert [(a == b).all() for a, b in zip(frames, plain, strict=True)] != [True] * 5
 
 
 def test_a_preset_without_the_stage_says_so(tiny_preset: Path, colours: Path, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Stage four, for data with captions: first frames from words."""
+"""Stage four: first frames, from words where the data has captions."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class FirstFrameStage:
         tokenizer: Component,
         dataset: ClipDataset,
         latents: np.ndarray,
-        prompts: PromptTable,
+        prompts: PromptTable | None,
         batch: int,
         device: str,
     ) -> None:
@@ -48,7 +48,7 @@ class FirstFrameStage:
             tokenizer: shows latents as frames.
             dataset: clips of one frame; its frame numbers index ``latents``.
             latents: (frames, N, C).
-            prompts: embeddings of the dataset's captions.
+            prompts: embeddings of the dataset's captions, or None.
             batch: frames in a batch.
             device: where training runs; the latents are kept there if they fit.
         """
@@ -57,14 +57,17 @@ class FirstFrameStage:
         self._dataset, self._latents, self._prompts = dataset, latents, prompts
         self.frames_per_step = batch
         self._resident = upload([latents], device) if fits(latents.nbytes, device) else None
-        told_W = dataset.starts_W[dataset.caption_ids_T[dataset.starts_W] >= 0]
+        starts_W = dataset.starts_W
+        told_W = starts_W if prompts is None else starts_W[dataset.caption_ids_T[starts_W] >= 0]
         self._judged = told_W[np.linspace(0, len(told_W) - 1, SCORE_FRAMES).astype(np.int64)]
         self._shown = self._judged[:: SCORE_FRAMES // SHEET_CAPTIONS]
 
     def sample(self, rng: np.random.Generator) -> dict[str, np.ndarray]:
         """Draw frames with one wording each of their captions; only places when the latents are on the GPU already."""
         frame_B = self._dataset.sample_starts(self.frames_per_step, rng)
-        batch = {"prompt_BP": self._prompts.draw(self._dataset.caption_ids_T[frame_B][:, None], rng)[:, 0]}
+        batch = {"prompt_BP": np.zeros((len(frame_B), 0), np.float32)}
+        if self._prompts is not None:
+            batch["prompt_BP"] = self._prompts.draw(self._dataset.caption_ids_T[frame_B][:, None], rng)[:, 0]
         if self._resident is None:
             batch["latents"] = self._latents[frame_B]
         else:
@@ -87,8 +90,7 @@ class FirstFrameStage:
         """One row a caption: a real frame, then drawings; and how well the same noisy frames are cleaned."""
         runner: Any = copy.deepcopy(model).cpu()
         latents = torch.from_numpy(np.asarray(self._latents[self._judged], np.float32))
-        prompt_BP = torch.from_numpy(self._prompts.plain(self._dataset.caption_ids_T[self._judged]))
-        found = runner.loss(latents, prompt_BP, make_generator(0))
+        found = runner.loss(latents, self._told(self._judged), make_generator(0))
         rows = [self._row(runner, int(frame)) for frame in self._shown]
         return contact_sheet(rows), {"score": 100 * float(found["explained"]), "judged_loss": float(found["loss"])}
 
@@ -96,9 +98,14 @@ class FirstFrameStage:
         """Nothing goes wrong here that the sheet does not show better."""
         return []
 
+    def _told(self, frame_B: np.ndarray) -> torch.Tensor:
+        """Embedded captions (B, P) of some frames."""
+        if self._prompts is None:
+            return torch.zeros(len(frame_B), 0)
+        return torch.from_numpy(self._prompts.plain(self._dataset.caption_ids_T[frame_B]))
+
     def _row(self, model: Any, frame: int) -> np.ndarray:
-        caption = self._prompts.plain(self._dataset.caption_ids_T[[frame] * SHEET_SEEDS])
         generators = [make_generator(seed) for seed in range(SHEET_SEEDS)]
-        drawn = model.draw(torch.from_numpy(caption), generators, GUIDANCE)
+        drawn = model.draw(self._told(np.array([frame] * SHEET_SEEDS)), generators, GUIDANCE)
         real = np.asarray(self._dataset.frames(frame, frame + 1))
         return np.concatenate((real, self._tokenizer.decode(drawn[:, None])[:, 0].numpy()))
