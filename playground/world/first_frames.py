@@ -32,7 +32,7 @@ REDRAW_PASSES = 20
 KEPT_IN_PLAY = 0.5
 """Share of a frame that stands when it is corrected: what is there stays, but looks like real frames again."""
 
-CORRECT_PASSES = 6
+CORRECT_PASSES = 4
 
 
 def knows_words(world: Any) -> bool:
