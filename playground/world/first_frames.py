@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 OF_FIRST_FRAMES = ("guidance", "correct_every")
 """Fields of a world's sampling that its dynamics knows nothing of."""
 
-KEPT = 0.35
+KEPT = 0.25
 """Share of a frame that stands when words change it, the rest being noise: shapes stay, colours and light follow."""
 
 REDRAW_PASSES = 20

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from playground.data.worlds.racing_captions import COLOURS
 from playground.engine.engine import Engine
 from playground.evaluation.metrics import mean_shift
 from playground.world.bundle import World
@@ -69,3 +70,14 @@ def test_the_same_keys_give_the_same_frames(world: World) -> None:
         for session in (world.generate(0, seed=3, backend="eager"), world.generate(0, seed=3, backend="eager"))
     )
     np.testing.assert_array_equal(first, second)
+
+
+def test_racing_draws_the_grass_that_was_asked_for() -> None:
+    world = World.load("racing")
+    right = 0
+    for seed, facts in enumerate(world.manifest.prompt_facts.values()):
+        drawn = world.draw_first_frame(facts.caption, seed=seed).reshape(-1, 3).astype(float)
+        shown = np.median(drawn, axis=0)  # most of a frame is grass
+        nearest = min(COLOURS, key=lambda name: float(np.abs(shown - COLOURS[name]).sum()))
+        right += nearest == facts.caption.split()[-2]
+    assert right >= 6
