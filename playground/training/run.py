@@ -311,7 +311,10 @@ def _first_frames(run: Run, recipe: StagePreset) -> Stage:
     key = fingerprint(run.out / "tokenizer" / "export", dataset)
     latents = encode_frames(tokenizer, dataset, run.out / "cache", key, False, run.device, run.progress)
     earlier = earlier_config(run.out, run.init, run.resume, "first-frames")
-    prompts = load_prompts(dataset, earlier.get("prompt_dims")) if tells_texts_apart(dataset) else None
+    # A world of dynamics that know no texts takes none, so its first frames need not know them either.
+    silent = earlier_config(run.out, None, True, "dynamics").get("prompt_dims") == 0
+    told = tells_texts_apart(dataset) and not silent
+    prompts = load_prompts(dataset, earlier.get("prompt_dims")) if told else None
     derived = {
         "tokens_per_frame": tokenizer.tokens_per_frame,
         "latent_channels": tokenizer.latent_channels,
@@ -319,8 +322,7 @@ def _first_frames(run: Run, recipe: StagePreset) -> Stage:
     }
     model: Any = build_model(run, "first-frames", recipe, derived)
     if not earlier:
-        told = None if prompts is None else torch.from_numpy(prompts.rows_RP[:-1])
-        model.set_statistics(_some_of(latents), told)
+        model.set_statistics(_some_of(latents), None if prompts is None else torch.from_numpy(prompts.rows_RP[:-1]))
     if run.peers.first and (prompts is not None or not (run.out / RECORD_NAME).is_file()):
         write_json(run.out / RECORD_NAME, {"text_encoder": prompts.encoder if prompts else None})
     return FirstFrameStage(model, tokenizer, dataset, latents, prompts, recipe.batch, run.device)
