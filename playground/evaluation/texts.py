@@ -25,7 +25,8 @@ def embed_captions(world: Any, captions: Sequence[str], datasets: Iterable[Any])
 
     dims = int(getattr(world, "text_dims", world.prompt_dims))
     known = {"": np.zeros(dims, np.float32)}
-    known |= {text: row[:dims] for text, row in _stored(datasets, world.manifest.text_encoder).items()}
+    stored = _stored(datasets, world.manifest.text_encoder)
+    known |= {text: row[:dims] for text, row in stored.items() if len(row) >= dims}  # older data has fewer numbers
     for text in dict.fromkeys(captions):
         if text not in known:
             known[text] = world.embed(text)
