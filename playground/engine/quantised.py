@@ -81,6 +81,9 @@ def measured_ranges(world: World) -> tuple[Ranges, Ranges]:
     # A world of texts is watched with and without one, however few prompts it has.
     count = max(2 if world.prompt_dims else 1, min(MAX_ROLLOUTS, len(world.prompts)))
     network, steps, decoder = world.dynamics.network, Ranges(), Ranges()
+    # The model of first frames is not rounded, and would make nothing of texts that are random numbers.
+    world = copy.copy(world)
+    world.sampling = {**world.sampling, "correct_every": None}
     with torch.inference_mode():
         for numbers, frames_BTHWC in _openings(world, count):
             with _watched(network, len(numbers), steps), _watched(world.tokenizer, len(numbers), decoder):
