@@ -213,6 +213,7 @@ class FirstFrameDiffusion(Component):
         guidance: float | None = None,
         start_BNC: Tensor | None = None,
         kept: float = 0.0,
+        noise_BNC: Tensor | None = None,
         passes: int = PASSES,
     ) -> Tensor:
         """Draw pictures, or draw them anew.
@@ -224,13 +225,16 @@ class FirstFrameDiffusion(Component):
                 above 1 follows the text more closely than the data did (Ho and Salimans 2022).
             start_BNC: latents to begin from instead of pure noise (SDEdit, Meng et al. 2022).
             kept: share of them in the mixture that is begun with, in [0, 1).
+            noise_BNC: noise to begin with, instead of what the generators give; see :meth:`noise_of`.
             passes: steps from there to the picture.
 
         Returns:
             Latents (B, N, C) for the tokenizer.
         """
         config, rows = self.config, len(generators)
-        x_BNC = row_noise((config.tokens_per_frame, config.latent_channels), generators).to(self.mean_C.device)
+        x_BNC = noise_BNC
+        if x_BNC is None:
+            x_BNC = row_noise((config.tokens_per_frame, config.latent_channels), generators).to(self.mean_C.device)
         if start_BNC is None:
             kept = 0.0
         else:
@@ -246,10 +250,34 @@ class FirstFrameDiffusion(Component):
                 clean = torch.lerp(untold, told, strength)
             else:
                 clean = self(x_BNC, level_B, told_BP)
-            # Kept where the tokenizer's latents lie: guidance would otherwise overshoot.
-            clean = torch.clamp(clean, (-1 - self.mean_C) / self.scale_C, (1 - self.mean_C) / self.scale_C)
+            clean = self._in_range(clean)
             x_BNC = x_BNC + (clean - x_BNC) / (passes - index)
         return x_BNC * self.scale_C + self.mean_C
+
+    def noise_of(self, latents_BNC: Tensor, passes: int = PASSES) -> Tensor:
+        """The noise from which pictures would have been drawn, told nothing: the way of :meth:`draw`, walked back.
+
+        A picture's noise holds what words did not decide, such as where things are. Drawn again to other words it
+        gives a picture of the same build (Song et al. 2021 turn pictures to noise so; Mokady et al. 2023 edit them).
+
+        Args:
+            latents_BNC: from the tokenizer.
+            passes: steps from the picture to its noise.
+
+        Returns:
+            Normalised noise (B, N, C).
+        """
+        x_BNC = (latents_BNC - self.mean_C) / self.scale_C
+        untold_BP = torch.zeros(len(x_BNC), self.config.prompt_dims, device=x_BNC.device)
+        for index in reversed(range(passes)):
+            level_B = torch.full((len(x_BNC),), index / passes, device=x_BNC.device)
+            clean = self._in_range(self(x_BNC, level_B, untold_BP))
+            x_BNC = x_BNC - (clean - x_BNC) / (passes - index)
+        return x_BNC
+
+    def _in_range(self, clean_BNC: Tensor) -> Tensor:
+        """Normalised latents, kept where the tokenizer's lie: guidance would otherwise overshoot."""
+        return torch.clamp(clean_BNC, (-1 - self.mean_C) / self.scale_C, (1 - self.mean_C) / self.scale_C)
 
     def _pack(self, latents: Tensor) -> Tensor:
         side, packing = self.config.grid // self.config.packing, self.config.packing

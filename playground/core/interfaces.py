@@ -123,9 +123,13 @@ class FirstFrameModel(Protocol):
         guidance: float | None = None,
         start_BNC: Tensor | None = None,
         kept: float = 0.0,
+        noise_BNC: Tensor | None = None,
         passes: int = 32,
     ) -> Tensor:
-        """Latents (B, N, C) for the tokenizer; a row depends on its own generator, prompt and start alone."""
+        """Latents (B, N, C) for the tokenizer; a row depends on its own generator or noise, prompt and start alone."""
+
+    def noise_of(self, latents_BNC: Tensor, passes: int = 32) -> Tensor:
+        """Noise (B, N, C) from which ``draw`` would give these latents."""
 
     def loss(self, latents_BNC: Tensor, prompt_BP: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
         """``loss`` to minimise and ``explained``, a share that is higher for better models; zeros mean "no prompt"."""

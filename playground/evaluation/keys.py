@@ -86,7 +86,11 @@ KEYS: dict[str, Key] = {
         "share of runs in which the judge names the new caption within 30 frames of a change of the text", "more"
     ),
     "event_accuracy_base": Key("the same runs without the change: what happens anyway, or the judge imagines"),
-    "event_runs": Key("changes of the text that were played"),
+    "retold_accuracy_30": Key(
+        "the same for a change to any other caption of the source, whether or not it ever follows in the data", "more"
+    ),
+    "retold_accuracy_base": Key("these runs without the change"),
+    "event_runs": Key("changes of the text that were played, of either kind"),
     "survival_1000": Key("share of runs whose picture is inside the real clips' band after 1,000 frames", "more"),
     "survival_real": Key("share of real clips inside the band of other real clips; survival_1000 cannot mean more"),
     "survival_runs": Key("runs that survival_1000 rests on"),

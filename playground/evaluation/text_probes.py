@@ -5,19 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from playground.core.errors import PlaygroundError
 from playground.evaluation import pictures
 from playground.evaluation.caption_panel import CaptionPanel, train_caption_panel
-from playground.evaluation.captioned import CaptionedFrames, captioned_frames, find_events, has_captions
+from playground.evaluation.captioned import CaptionedFrames, Event, captioned_frames, find_events, has_captions
 from playground.evaluation.intervals import share_half_width
 from playground.evaluation.rollouts import Progress, infer_actions, noop_code, play, prefill
 from playground.evaluation.texts import embed_captions
 from playground.evaluation.wordings import held_out_wording
 from playground.world.first_frames import knows_words, redraw
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 LOOK = 8
 """Frame at which a drawn world is judged for the second time."""
@@ -29,7 +32,7 @@ EVENT_FRAMES = 30
 """Frames within which an event has to show."""
 
 _JUDGE_FRAMES = 4000
-_RUNS, _RUNS_A_SOURCE, _EVENTS = 32, 16, 20
+_RUNS, _RUNS_A_SOURCE, _EVENTS = 64, 32, 20
 _EVERY, _LOOKS = 3, 3
 _BATCH = 32
 _GOOD_JUDGE = 0.8
@@ -65,7 +68,8 @@ class TextProbe:
             return {}
         size = int(self.world.frame_size)
         real = captioned_frames(told, _JUDGE_FRAMES, size, self.seed)
-        on_step = None if self.progress is None else lambda done, total: self.progress("caption judge", done, total)
+        report = self.progress
+        on_step = None if report is None else lambda done, total: report("caption judge", done, total)
         judge = train_caption_panel(real, self.seed, on_step)
         if judge is None:
             self.note("text_accuracy: needs two captions that can be told apart, each in several episodes")
@@ -124,11 +128,12 @@ class TextProbe:
         for low in range(0, len(texts), _BATCH):
             rows = range(low, min(low + _BATCH, len(texts)))
             seeds = [self.seed + row for row in rows]
+            told = None if embedded is None else embedded[rows.start : rows.stop]
             first = np.stack([self.world.draw_first_frame(texts[row], seed=self.seed + row) for row in rows])[:, None]
-            state = prefill(self.world, first, None, seeds, embedded[rows.start : rows.stop])
+            state = prefill(self.world, first, None, seeds, told)
             held = np.array([noop_code(self.world, sources[row]) for row in rows], np.int64)
             actions = np.repeat(held[:, None], SHOWN - 1, axis=1)
-            played = play(self.world, state, actions, seeds, prompt_BP=embedded[rows.start : rows.stop])
+            played = play(self.world, state, actions, seeds, prompt_BP=told)
             parts.append(np.concatenate([first, played], axis=1))
             if self.progress is not None:
                 self.progress("texts", rows.stop, len(texts))
@@ -158,7 +163,7 @@ class TextProbe:
         return [caption if text is None else text for caption, text in zip(captions, texts, strict=True)]
 
     def _events(self, judge: CaptionPanel, real: CaptionedFrames, told: Mapping[str, Any]) -> dict[str, float]:
-        """``event_accuracy_30`` and ``event_accuracy_base``."""
+        """``event_accuracy_30``, ``retold_accuracy_30`` and what belongs to them."""
         if not self.context:
             self.note("event_accuracy_30: no episode is long enough")
             return {}
@@ -175,43 +180,58 @@ class TextProbe:
                 f"event_accuracy_30: the data has no changes of caption, or none after {length} frames without change"
             )
             return {}
-        before, after = ([getattr(event, when) for event in events] for when in ("before", "after"))
-        texts = [embed_captions(self.world, captions, told.values()) for captions in (before, after)]
+        texts = [
+            [event.before for event in events],
+            [event.after for event in events],
+            self._others(events, known),
+        ]
         clips = np.stack([event.clip_THWC for event in events])
-        wanted = np.array([real.caption_id(event.source, event.after) for event in events])
-        seen = self._switched(clips, texts[0], texts)
-        source = np.array([event.source for event in events], object)
-        hits = []
-        for frames in seen:
+        embedded = [embed_captions(self.world, captions, told.values()) for captions in texts]
+        answers = []
+        for frames in self._switched(clips, embedded):
             looks = frames[:, _EVERY - 1 :: _EVERY]
-            answers = judge.read(looks.reshape(-1, *looks.shape[2:])).reshape(looks.shape[:2])
-            hits.append((answers == wanted[:, None]).sum(axis=1) >= _LOOKS)
-        numbers = by_source("event_accuracy_base", hits[0], source) | by_source("event_accuracy_30", hits[1], source)
-        return numbers | {"event_runs": len(events)}
+            answers.append(judge.read(looks.reshape(-1, *looks.shape[2:])).reshape(looks.shape[:2]))
+        source, numbers = np.array([event.source for event in events], object), {"event_runs": float(len(events))}
+        for key, played, captions in (
+            ("event_accuracy_base", 0, texts[1]),
+            ("event_accuracy_30", 1, texts[1]),
+            ("retold_accuracy_base", 0, texts[2]),
+            ("retold_accuracy_30", 2, texts[2]),
+        ):
+            wanted = np.array([real.caption_id(*asked) for asked in zip(source.tolist(), captions, strict=True)])
+            shown = (answers[played] == wanted[:, None]).sum(axis=1) >= _LOOKS
+            numbers |= by_source(key, shown, source)
+        return numbers
 
-    def _switched(self, clips_BTHWC: np.ndarray, shown_BP: Any, played_BP: list[Any]) -> list[np.ndarray]:
-        """Continue the clips with the text they have, then with another, under their own actions."""
+    def _others(self, events: list[Event], known: Mapping[str, set[str]]) -> list[str]:
+        """For each event any other caption of its source: a player may ask for what never follows in the data."""
+        rng = np.random.default_rng(self.seed)
+        return [str(rng.choice(sorted(known[event.source] - {event.before}))) for event in events]
+
+    def _switched(self, clips_BTHWC: np.ndarray, texts_BP: list[Tensor | None]) -> list[np.ndarray]:
+        """Continue the clips with the text they have, which comes first, then with others, under their own actions."""
         shape = clips_BTHWC.shape[:2]
         if getattr(self.world, "latent_actions", None) is None:
             actions = np.full(shape, noop_code(self.world), np.int64)
         else:
             actions = infer_actions(self.world, clips_BTHWC)
         context, rows = self.context, len(clips_BTHWC)
-        before = prefill(self.world, clips_BTHWC[:, :context], actions[:, :context], self.seed, shown_BP)
+        before = prefill(self.world, clips_BTHWC[:, :context], actions[:, :context], self.seed, texts_BP[0])
         made = []
-        for number, text_BP in enumerate(played_BP):
-            changed = number and knows_words(self.world)
-            state = self._redrawn(clips_BTHWC[:, context - 1], text_BP) if changed else before.clone()
+        for number, text_BP in enumerate(texts_BP):
+            state = before.clone()
+            if number and text_BP is not None and knows_words(self.world):
+                state = self._redrawn(clips_BTHWC[:, context - 1], text_BP)
             part = play(self.world, state, actions[:, context:], self.seed + 1, prompt_BP=text_BP)
             made.append(part)
             if self.progress is not None:
-                self.progress("events", (number + 1) * rows, len(played_BP) * rows)
+                self.progress("events", (number + 1) * rows, len(texts_BP) * rows)
         return made
 
-    def _redrawn(self, frames_BHWC: np.ndarray, text_BP: Any) -> Any:
+    def _redrawn(self, frames_BHWC: np.ndarray, text_BP: Tensor) -> Any:
         """Memory of runs whose frame was drawn anew for a text, as a session does it."""
         seeds = [self.seed + row for row in range(len(frames_BHWC))]
-        frames = redraw(self.world, frames_BHWC, text_BP, seeds)
+        frames = redraw(self.world, frames_BHWC, text_BP.numpy(), seeds)
         return prefill(self.world, frames[:, None], None, seeds, text_BP)
 
 

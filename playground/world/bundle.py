@@ -205,7 +205,7 @@ class World:
         return draw_first_frame(self, text, seed)
 
     def redraw(self, frame_HWC: np.ndarray, text: str, seed: int = 0) -> np.ndarray:
-        """A frame as a text would have it, its shapes mostly kept: uint8 (H, W, 3); see there for errors."""
+        """A frame as a text would have it, the rest mostly kept: uint8 (H, W, 3); see there for errors."""
         from playground.world.first_frames import redraw
 
         return redraw(self, frame_HWC[None], self.embed(text)[None], [seed])[0]

@@ -24,10 +24,14 @@ if TYPE_CHECKING:
 OF_FIRST_FRAMES = ("guidance", "correct_every")
 """Fields of a world's sampling that its dynamics knows nothing of."""
 
-KEPT = 0.25
-"""Share of a frame that stands when words change it, the rest being noise: shapes stay, colours and light follow."""
+REDRAW_PASSES = 24
+"""Passes from a frame to its noise, and as many back."""
 
-REDRAW_PASSES = 20
+RENEWED = 0.3
+"""Share of that noise, by variance, which is drawn anew: without, a car stays on a road that the words take away."""
+
+REDRAW_GUIDANCE = 3.0
+"""Stronger than for first frames: the words have to win over what the frame was."""
 
 KEPT_IN_PLAY = 0.5
 """Share of a frame that stands when it is corrected: what is there stays, but looks like real frames again."""
@@ -59,13 +63,17 @@ def draw_first_frame(world: World, text: str = "", seed: int = 0) -> np.ndarray:
 
 
 def redraw(world: World, frames_BHWC: np.ndarray, prompts_BP: np.ndarray, seeds: Sequence[int]) -> np.ndarray:
-    """Frames as other words would have them: noise is mixed into each and drawn away again (Meng et al. 2022).
+    """Frames as other words would have them.
+
+    Each is turned into the noise that it would have been drawn from, and that is drawn again to the words: what they
+    do not decide, such as where a road runs, mostly stays. (Mixing noise into the frame and drawing it away, as
+    :func:`correct` does, either keeps what the words should change or loses the rest.)
 
     Args:
         world: one with a model of first frames.
         frames_BHWC: uint8 frames of the world's size.
         prompts_BP: what they are to show, embedded.
-        seeds: of the noise, one a frame.
+        seeds: of the noise that is renewed, one a frame.
 
     Returns:
         uint8 frames (B, H, W, 3).
@@ -73,20 +81,23 @@ def redraw(world: World, frames_BHWC: np.ndarray, prompts_BP: np.ndarray, seeds:
     Raises:
         PlaygroundError: the world has no model of first frames, or one that knows no words.
     """
-    if not knows_words(world):
+    model = world.first_frames
+    if model is None or not knows_words(world):
         raise PlaygroundError(f"world {world.name!r} has no model of first frames that knows words; train one")
     import torch
 
-    from playground.core.sampling import make_generator
+    from playground.core.sampling import make_generator, row_noise
 
     with torch.inference_mode():
+        generators = [make_generator(seed) for seed in seeds]
         latents = world.tokenizer.encode(torch.from_numpy(np.array(frames_BHWC))[:, None])[:, 0]
-        drawn = world.first_frames.draw(
+        noise = model.noise_of(latents, REDRAW_PASSES)
+        fresh = row_noise(noise.shape[1:], generators).to(noise.device)
+        drawn = model.draw(
             torch.from_numpy(np.asarray(prompts_BP, np.float32)),
-            [make_generator(seed) for seed in seeds],
-            world.sampling.get("guidance"),
-            start_BNC=latents,
-            kept=KEPT,
+            generators,
+            REDRAW_GUIDANCE,
+            noise_BNC=(1 - RENEWED) ** 0.5 * noise + RENEWED**0.5 * fresh,
             passes=REDRAW_PASSES,
         )
         return world.tokenizer.decode(drawn[:, None])[:, 0].numpy().copy()
@@ -142,6 +153,7 @@ def _corrected(
     world: World, drawn_BNC: Tensor, prompt_BP: Tensor | None, generators: Sequence[torch.Generator]
 ) -> Tensor:
     model = world.first_frames
+    assert model is not None, "corrections are switched on for worlds with a model of first frames only"
     device, home = model.mean_C.device, drawn_BNC.device
     told = None if prompt_BP is None else prompt_BP.to(device)
     codes: Tensor = model.draw(

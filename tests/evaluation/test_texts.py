@@ -58,9 +58,10 @@ def test_a_world_that_draws_what_it_is_told_scores_one(scenes: ClipDataset, tmp_
     numbers, notes = measured(SceneWorld(), scenes, tmp_path)
     assert numbers["text_accuracy_real"] > 0.97
     assert min(numbers["text_accuracy"], numbers["text_accuracy_8"], numbers["event_accuracy_30"]) > 0.95
-    assert numbers["event_accuracy_base"] == 0.0
+    assert numbers["event_accuracy_base"] == numbers["retold_accuracy_base"] == 0.0
+    assert numbers["retold_accuracy_30"] > 0.95
     assert numbers["text_accuracy_chance"] < 0.3
-    assert (numbers["text_runs"], numbers["event_runs"]) == (32, 8)
+    assert (numbers["text_runs"], numbers["event_runs"]) == (64, 8)
     assert (tmp_path / "texts.png").is_file()
     assert {base_key(name) for name in numbers} <= set(KEYS)
     assert any("no held-out wordings for scenes" in note for note in notes)
@@ -78,6 +79,7 @@ def test_a_world_that_ignores_events_scores_the_baseline(scenes: ClipDataset, tm
     numbers, _ = measured(SceneWorld(SceneDynamics("deaf")), scenes, tmp_path)
     assert numbers["text_accuracy"] > 0.95
     assert numbers["event_accuracy_30"] == numbers["event_accuracy_base"] == 0.0
+    assert numbers["retold_accuracy_30"] == numbers["retold_accuracy_base"] == 0.0
     assert any("A change of the text shows" in line for line in limits(numbers))
 
 

@@ -11,28 +11,48 @@ from playground.core.sampling import make_generator, row_noise
 CONFIG = FirstFrameConfig(tokens_per_frame=16, latent_channels=4, prompt_dims=2, width=64, depth=2)
 
 
-def test_a_text_draws_one_of_the_pictures_that_it_was_shown_with() -> None:
+STRIPES = torch.tensor([1.0, -1.0]).repeat(8)[:, None].expand(16, 4)
+
+
+@pytest.fixture(scope="module")
+def trained() -> FirstFrameDiffusion:
     """Text 0 shows +0.5 or -0.5 all over, text 1 stripes of either sign; a mixture would be zero everywhere."""
     with torch.random.fork_rng(devices=[]):
         torch.random.default_generator.manual_seed(0)
         model = FirstFrameDiffusion(CONFIG).train()
     optimiser = torch.optim.AdamW(model.parameters(), lr=4e-3)
-    generator, stripes = make_generator(0), torch.tensor([1.0, -1.0]).repeat(8)[:, None].expand(16, 4)
+    generator = make_generator(0)
     for _ in range(200):
         text_B = torch.randint(0, 2, (32,), generator=generator)
         sign_B = torch.randint(0, 2, (32,), generator=generator) * 2.0 - 1
-        picture = torch.where(text_B[:, None, None] == 1, stripes, torch.ones(16, 4)) * sign_B[:, None, None] * 0.5
+        picture = torch.where(text_B[:, None, None] == 1, STRIPES, torch.ones(16, 4)) * sign_B[:, None, None] * 0.5
         loss = model.loss(picture, torch.eye(2)[text_B], generator)["loss"]
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
-    model.eval()
-    for text, pattern in enumerate((torch.ones(16, 4), stripes)):
-        with torch.no_grad():
-            drawn = model.draw(torch.eye(2)[[text]].expand(8, 2), [make_generator(seed) for seed in range(8)])
+    return model.eval()
+
+
+@torch.no_grad()
+def test_a_text_draws_one_of_the_pictures_that_it_was_shown_with(trained: FirstFrameDiffusion) -> None:
+    for text, pattern in enumerate((torch.ones(16, 4), STRIPES)):
+        drawn = trained.draw(torch.eye(2)[[text]].expand(8, 2), [make_generator(seed) for seed in range(8)])
         sign_B = (drawn * pattern).mean(dim=(1, 2))
         assert set(torch.sign(sign_B).tolist()) == {-1.0, 1.0}  # both kinds are drawn, and not their mean
         assert (drawn - sign_B.sign()[:, None, None] * pattern * 0.5).abs().mean() < 0.2  # a mixture: 0.5
+
+
+@torch.no_grad()
+def test_the_noise_of_a_picture_gives_it_back_or_another_to_other_words(trained: FirstFrameDiffusion) -> None:
+    generators = [make_generator(seed) for seed in range(4)]
+    pictures = 0.5 * torch.stack((torch.ones(16, 4), -torch.ones(16, 4), STRIPES, -STRIPES))
+    noise = trained.noise_of(pictures)
+    told = torch.eye(2)[[0, 0, 1, 1]]
+    again = trained.draw(told, generators, noise_BNC=noise)
+    assert (again - pictures).abs().mean() < 0.1  # another picture is 0.5 away, or 1
+    other = trained.draw(told.flip(1), generators, 2.0, noise_BNC=noise)
+    as_asked = 0.5 * torch.stack((STRIPES, STRIPES, torch.ones(16, 4), torch.ones(16, 4)))
+    assert torch.minimum((other - as_asked).abs(), (other + as_asked).abs()).mean() < 0.2
 
 
 @torch.no_grad()

@@ -51,8 +51,8 @@ class Collector(Protocol):
         action_names: name of each action id.
         captions: text of each caption id. A step's id says what is true at its frame; it changes in the middle of an
             episode when an event happens.
-        paraphrases: for each caption, three to twelve texts that say the same in other words; ``[]`` or left out for a
-            source without. Training draws among a caption and its paraphrases.
+        paraphrases: for each caption, three to twenty-four texts that say the same in other words; ``[]`` or left out
+            for a source without. Training draws among a caption and its paraphrases.
         licence: licence and origin of the pictures.
         options: the options with the value in use; ``episode_frames`` only where it was given.
         seed_range: first level seed of the split and the one after the last; empty when there are no levels.

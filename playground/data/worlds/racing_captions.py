@@ -46,7 +46,7 @@ def racing_captions() -> list[str]:
 
 
 def racing_paraphrases() -> list[list[str]]:
-    """Twelve other wordings of each caption.
+    """Twenty-four other wordings of each caption.
 
     Which colour is the road's has to be learned from them, so either comes first, and the words around the colours
     change from pair to pair: with the same ones everywhere, new words would not be understood.
@@ -77,6 +77,18 @@ _ON = (
     "{grass}, {a_road} through it",
     "a car follows the {road} through {grass}",
     "{grass} surrounds a race car on {a_road}",
+    "behind the wheel on {a_road} in the middle of {grass}",
+    "the {road} winds across {grass} and the car is on it",
+    "a sports car speeding down {a_road}, {grass} to the left and right of it",
+    "racing on {a_road} with {grass} next to it",
+    "the wheels are on the {road}, outside there is {grass}",
+    "a car on {a_road} that crosses {grass}",
+    "{a_road} with a car on it, surrounded by {grass}",
+    "{grass} everywhere but for the {road} under the car",
+    "stay on the {road} and not on the {grass}",
+    "motor race, {road}, {grass}",
+    "a motorist on {a_road} bordered by {grass}",
+    "over the {road} between {grass} goes the car",
 )
 _OFF = (
     "the car left the {road} and drives on {grass}",
@@ -91,4 +103,16 @@ _OFF = (
     "out on {grass}, far from the {road}",
     "the car drifts from the {road} onto {grass}",
     "someone flew off {a_road} and landed on {grass}",
+    "a car that has slipped off {a_road} and stands on {grass}",
+    "the wheels are on {grass} and no longer on the {road}",
+    "a sports car speeding over {grass}, away from {a_road}",
+    "off course, on {grass} outside of the {road}",
+    "the car is on {grass}, next to the {road}",
+    "a car crossing {grass} because it missed {a_road}",
+    "{grass} under a car that strayed from the {road}",
+    "leaving the {road} for the {grass}",
+    "stuck on the {grass} and not on the {road}",
+    "off track, {grass}, not the {road}",
+    "a motorist who swerved from {a_road} to {grass}",
+    "away over the {grass} goes the car that was on the {road}",
 )
