@@ -79,7 +79,7 @@ _ON = (
     "{grass} surrounds a race car on {a_road}",
     "behind the wheel on {a_road} in the middle of {grass}",
     "the {road} winds across {grass} and the car is on it",
-    "a sports car speeding down {a_road}, {grass} to the left and right of it",
+    "a sports car speeding down {a_road}, {grass} to both sides",
     "racing on {a_road} with {grass} next to it",
     "the wheels are on the {road}, outside there is {grass}",
     "a car on {a_road} that crosses {grass}",
