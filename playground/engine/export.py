@@ -92,7 +92,7 @@ def _onnx(module: nn.Module, example: list[Tensor], inputs: list[str], outputs: 
         torch.onnx.export(
             module,
             tuple(example),
-            target,
+            target,  # type: ignore[arg-type]  # torch's stubs leave out files in memory
             input_names=inputs,
             output_names=list(outputs),
             opset_version=OPSET,

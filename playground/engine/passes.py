@@ -97,6 +97,9 @@ class SplitPass(WholePass):
 
 
 class _Advance(nn.Module):
+    # A module that also has ``advance``; see ``pass_of``.
+    network: Any
+
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
         self.network = network

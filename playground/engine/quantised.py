@@ -12,7 +12,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import torch
 import torch.nn.functional as F
@@ -39,6 +39,11 @@ Ranges = dict[str, tuple[Tensor, Tensor]]
 
 class QuantisedLayer(nn.Module):
     """A linear or convolution layer whose input and weights are rounded to 8 bits."""
+
+    weight: Tensor
+    shrink_C: Tensor
+    weight_scale: Tensor
+    weight_zero: Tensor
 
     def __init__(self, layer: nn.Linear | nn.Conv2d, low_C: Tensor, high_C: Tensor) -> None:
         """Args: layer, which is kept; low_C and high_C are the ranges of its input channels."""
@@ -101,7 +106,8 @@ def quantised(module: nn.Module, ranges: Mapping[str, tuple[Tensor, Tensor]]) ->
     for name, (low, high) in ranges.items():
         parent, _, last = name.rpartition(".")
         if parent:
-            setattr(twin.get_submodule(parent), last, QuantisedLayer(twin.get_submodule(name), low, high))
+            layer = cast("nn.Linear | nn.Conv2d", twin.get_submodule(name))  # others are not measured
+            setattr(twin.get_submodule(parent), last, QuantisedLayer(layer, low, high))
     return twin
 
 

@@ -5,7 +5,7 @@ Legend: B rows, N latents, C channels, H W pixels.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -37,6 +37,9 @@ class StaticStep(nn.Module):
 
 class StaticDecoder(nn.Module):
     """The tokenizer's decoder up to finished pixels."""
+
+    # A module that also has ``decode_pixels``.
+    tokenizer: Any
 
     def __init__(self, tokenizer: nn.Module) -> None:
         """Wrap a tokenizer, which is shared and not copied."""

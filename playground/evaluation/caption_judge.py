@@ -203,5 +203,6 @@ def _fresh(attributes: int, generator: torch.Generator) -> PictureNetwork:
             if isinstance(module, nn.Conv2d | nn.Linear):
                 spread = (2.0 / module.weight[0].numel()) ** 0.5
                 module.weight.copy_(torch.randn(module.weight.shape, generator=generator) * spread)
-                module.bias.zero_()
+                if module.bias is not None:
+                    module.bias.zero_()
     return network

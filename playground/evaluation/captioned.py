@@ -96,8 +96,9 @@ def captioned_frames(sources: Mapping[str, Any], count: int, size: int, seed: in
         episodes.append(episode_T[picks] + number * (1 << 32))
         captions += dataset.captions
         owners += [source] * len(dataset.captions)
-    joined = (np.concatenate(parts) for parts in (frames, labels, episodes))
-    return CaptionedFrames(*joined, captions, np.array(owners, object))
+    return CaptionedFrames(
+        np.concatenate(frames), np.concatenate(labels), np.concatenate(episodes), captions, np.array(owners, object)
+    )
 
 
 def find_events(

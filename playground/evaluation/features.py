@@ -127,7 +127,8 @@ def load_network() -> EfficientNetLite0:
         network.load_state_dict(read_weights(path), strict=True)
     except RuntimeError as error:
         raise PlaygroundError(f"{path} holds other tensors than this version reads; install {PACKAGE} 0.1.0") from error
-    return network.eval().requires_grad_(False).to(memory_format=torch.channels_last)
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # not in torch's stubs
+    return network.eval().requires_grad_(False)
 
 
 def as_input(frames_BHWC: np.ndarray, side: int = SIDE) -> Tensor:

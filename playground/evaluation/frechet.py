@@ -64,4 +64,6 @@ def short_clips(features_BTD: np.ndarray, length: int = CLIP_FRAMES) -> np.ndarr
 def _factor(features: np.ndarray) -> np.ndarray:
     """A matrix whose ``A'A`` is the covariance, with as few rows as possible."""
     centred = (features - features.mean(axis=0)) / np.sqrt(len(features) - 1)
-    return np.linalg.qr(centred, mode="r") if len(centred) > centred.shape[1] else centred
+    if len(centred) <= centred.shape[1]:
+        return centred
+    return np.linalg.qr(centred, mode="r")  # type: ignore[return-value]  # numpy's stubs miss that this is R alone

@@ -37,8 +37,9 @@ class ActionJudge(nn.Module):
     def __init__(self, classes: int) -> None:
         """Build the network for ``classes`` actions."""
         super().__init__()
-        widths, layers, inputs = (32, 64, 96, 128), [], 3 * FRAMES
-        for width in widths:
+        inputs = 3 * FRAMES
+        layers: list[nn.Module] = []
+        for width in (32, 64, 96, 128):
             layers += [nn.Conv2d(inputs, width, 5 if inputs == 3 * FRAMES else 3, stride=2, padding=1)]
             layers += [nn.GroupNorm(8, width), nn.ReLU()]
             inputs = width
@@ -151,8 +152,9 @@ def _fresh(classes: int, generator: torch.Generator) -> ActionJudge:
             elif parameter.ndim == 1:
                 parameter.fill_(1.0 if parameter is not network.head.bias else 0.0)
         for module in network.body:
-            if getattr(module, "bias", None) is not None:
-                module.bias.zero_()
+            bias = getattr(module, "bias", None)
+            if bias is not None:
+                bias.zero_()
     return network
 
 

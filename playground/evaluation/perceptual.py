@@ -29,6 +29,8 @@ _STAGES = ((3, 64, 2), (64, 128, 2), (128, 256, 3), (256, 512, 3), (512, 512, 3)
 class BlurPool(nn.Module):
     """Halves a picture after a fixed 3x3 blur, so that a shift by one pixel does not change what is kept."""
 
+    filt: Tensor
+
     def __init__(self, channels: int) -> None:
         """Hold the blur kernel of ``channels`` channels; its values come with the weights."""
         super().__init__()
@@ -43,6 +45,9 @@ class BlurPool(nn.Module):
 
 class ShiftTolerantDistance(nn.Module):
     """The network of ST-LPIPS (VGG-16 variant), parameter names as in the published weights."""
+
+    shift: Tensor
+    scale: Tensor
 
     def __init__(self) -> None:
         """Build the five stages without weights."""

@@ -9,7 +9,7 @@ import numpy as np
 
 from playground.evaluation.inverse_dynamics import FRAMES, Judge
 from playground.evaluation.metrics import mean_shift, psnr
-from playground.evaluation.rollouts import Progress, infer_actions, play_each
+from playground.evaluation.rollouts import Clips, Progress, infer_actions, play_each
 from playground.world.sources import book_of
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ def key_consistency(
 
 def opposite_prompts(
     world: Any,
-    prompts: Sequence[np.ndarray],
+    prompts: Clips,
     frames: int = 40,
     seed: int = 0,
     keys: tuple[str, str] = ("left", "right"),
@@ -125,7 +125,7 @@ def opposite_prompts(
 
 def revisit_gains(
     world: Any,
-    prompts: Sequence[np.ndarray],
+    prompts: Clips,
     away: int,
     seed: int = 0,
     progress: Progress | None = None,
@@ -171,7 +171,7 @@ def code_of_key(world: Any, key: str, source: str = "") -> int | None:
 
 def _held(
     world: Any,
-    prompts: Sequence[np.ndarray],
+    prompts: Clips,
     codes: Sequence[int],
     frames: int,
     seed: int,

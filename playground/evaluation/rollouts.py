@@ -26,6 +26,9 @@ FORCED = "forced"
 Progress = Callable[[str, int, int], None]
 """Called with a stage name, the steps done and the steps in all."""
 
+Clips = Sequence[np.ndarray] | np.ndarray
+"""Frames (T, H, W, C) of each clip; one array where all are as long."""
+
 
 @dataclass(frozen=True)
 class Rollouts:
@@ -151,7 +154,7 @@ def hold(
 
 def play_each(
     world: Any,
-    prompts: Sequence[np.ndarray],
+    prompts: Clips,
     actions_KT: np.ndarray,
     seeds: Sequence[int],
     batch: int = 32,

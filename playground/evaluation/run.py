@@ -218,7 +218,8 @@ class Evaluation:
             return None
         clips = _fitted(self.world, draw_sample({source: dataset}, _JUDGE_CLIPS))
         table = np.array([names.index(name) if name in names else -1 for name in recorded] + [-1], np.int64)
-        told = None if self.progress is None else lambda done, total: self.progress("probe", done, total)
+        tell = self.progress
+        told = None if tell is None else lambda done, total: tell("probe", done, total)
         judge = inverse_dynamics.train_judge(
             clips.clips_BTHWC, table[clips.labels_BT], names, self.seed, inverse_dynamics.STEPS, told
         )
@@ -366,7 +367,8 @@ class Bars:
     def __init__(self, enabled: bool) -> None:
         """Show bars when ``enabled``."""
         self.enabled = enabled
-        self.stage, self.bar = "", None
+        self.stage = ""
+        self.bar: Any = None
 
     def __call__(self, stage: str, done: int, total: int) -> None:
         """Advance the bar of ``stage``, opening it when it is a new one."""

@@ -18,6 +18,8 @@ from playground.world.prompt import Prompt
 if TYPE_CHECKING:
     import torch
 
+    from playground.evaluation.rollouts import Clips
+
 
 @dataclass(frozen=True)
 class Starts:
@@ -29,7 +31,7 @@ class Starts:
         text_BP: embedded texts, zeros for none; None for a world without texts or where none is known.
     """
 
-    clips: Sequence[np.ndarray] | np.ndarray
+    clips: Clips
     sources: Sequence[str]
     text_BP: torch.Tensor | None = None
 

@@ -11,7 +11,7 @@ import numpy as np
 from playground.evaluation import features
 from playground.evaluation.metrics import luminance, motion, sharpness
 from playground.evaluation.probes import keyed_actions
-from playground.evaluation.rollouts import Progress, play, prefill
+from playground.evaluation.rollouts import Clips, Progress, play, prefill
 
 if TYPE_CHECKING:
     import torch
@@ -110,7 +110,7 @@ def clip_statistics(clip_THWC: np.ndarray) -> np.ndarray:
 
 def survive(
     world: Any,
-    prompts: Sequence[np.ndarray],
+    prompts: Clips,
     real_BTHWC: np.ndarray,
     frames: int = 1000,
     runs: int = RUNS,
@@ -148,7 +148,8 @@ def survive(
     shown = np.stack([prompts[run % len(prompts)][-length:] for run in range(runs)])
     texts = None if text_BP is None else text_BP[[run % len(prompts) for run in range(runs)]]
     state = prefill(world, shown, None, [seed + run for run in range(runs)], texts)
-    times, alive, last, left = [], [], shown, [[] for _ in range(runs)]
+    left: list[list[str]] = [[] for _ in range(runs)]
+    times, alive, last = [], [], shown
     stood = np.zeros(runs, bool)
     for start in range(0, frames, every):  # only the tail is kept: a long run need not fit in memory
         keys = actions[:, start : start + every]

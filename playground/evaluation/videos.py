@@ -111,14 +111,15 @@ def score_videos(
         if progress is not None:
             progress("videos", index + 1, len(pairs))
     values = {key: np.asarray(column) for key, column in rows.items()}
-    means = {key: values[key] for key in ("psnr", "ssim", "perceptual") if key in values}
+    means: dict[str, np.ndarray] = {key: values[key] for key in ("psnr", "ssim", "perceptual") if key in values}
     ratios = {f"{key}_ratio": (values[key], values[f"true_{key}"]) for key in ("motion", "sharpness")}
     numbers: dict[str, Any] = Scores(means, ratios).summary(np.ones(len(pairs), bool), seed)
     if features.available():
         numbers |= _crowd_numbers(*crowds)
     numbers, undefined = finite_numbers(numbers)
-    for line in notes + undefined if note is not None else ():
-        note(line)
+    if note is not None:
+        for line in notes + undefined:
+            note(line)
     return {**numbers, "videos": len(pairs), "frames": frames, "videos_cut": cut}
 
 

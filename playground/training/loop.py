@@ -9,7 +9,7 @@ import os
 import shutil
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -115,7 +115,7 @@ class Trainer:
         self.optimizer = build_optimizer(self.model, options.adam_lr, options.muon_lr, options.weight_decay)
         self.generator = make_generator(peers.seed(options.seed), options.device)
         self.rng = np.random.default_rng(peers.seed(options.seed))
-        self.rng_state: dict[str, Any] = self.rng.bit_generator.state
+        self.rng_state: Mapping[str, Any] = self.rng.bit_generator.state
         self.step = 0
         self.step_seconds = 0.0
         self.metrics: dict[str, float] = {}

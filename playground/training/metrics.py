@@ -80,9 +80,10 @@ class ProgressBar:
         """Move to ``step`` or ``seconds`` and show the loss, PSNR and frames per second."""
         if self._bar is None:
             return
-        shown = {k: f"{metrics[k]:.4g}" for k in ("loss", "psnr", "frames_per_s") if k in metrics}
+        shown: dict[str, Any] = {"step": step}
+        shown |= {k: f"{metrics[k]:.4g}" for k in ("loss", "psnr", "frames_per_s") if k in metrics}
         self._bar.n = min(int(seconds) if self._by_time else step, self._bar.total)
-        self._bar.set_postfix({"step": step, **shown}, refresh=True)
+        self._bar.set_postfix(shown, refresh=True)
 
     def message(self, text: str) -> None:
         """Write a line above the bar."""

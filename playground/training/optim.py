@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, overload
 
 import torch
 from torch import nn
@@ -64,6 +64,12 @@ class MuonAdamW(torch.optim.Optimizer):
         for group in self.param_groups:
             group["lr"] = group["peak"] * scale
 
+    @overload
+    def step(self, closure: None = None) -> None: ...
+
+    @overload
+    def step(self, closure: Callable[[], float]) -> float: ...
+
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> float | None:
         """Apply one update to every parameter that has a gradient."""
@@ -72,35 +78,38 @@ class MuonAdamW(torch.optim.Optimizer):
             with torch.enable_grad():
                 loss = closure()
         for group in self.param_groups:
-            parameters = [p for p in group["params"] if p.grad is not None]
-            if parameters and group["rule"] == "muon":
-                self._muon(group, parameters)
-            elif parameters:
-                self._adamw(group, parameters)
+            moving = [(p, p.grad) for p in group["params"] if p.grad is not None]
+            if moving and group["rule"] == "muon":
+                self._muon(group, moving)
+            elif moving:
+                self._adamw(group, moving)
         return loss
 
-    def _muon(self, group: dict[str, Any], parameters: list[torch.Tensor]) -> None:
-        by_shape: dict[torch.Size, list[torch.Tensor]] = {}
-        for parameter in parameters:
+    def _muon(self, group: dict[str, Any], moving: list[tuple[torch.Tensor, torch.Tensor]]) -> None:
+        """Update ``moving``, the group's parameters with their gradients."""
+        by_shape: dict[torch.Size, list[tuple[torch.Tensor, torch.Tensor]]] = {}
+        for parameter, gradient in moving:
             state = self.state[parameter]
             if not state:
                 state["momentum"] = torch.zeros_like(parameter)
-            state["momentum"].lerp_(parameter.grad, 1 - group["momentum"])
-            by_shape.setdefault(parameter.shape, []).append(parameter)
+            state["momentum"].lerp_(gradient, 1 - group["momentum"])
+            by_shape.setdefault(parameter.shape, []).append((parameter, gradient))
         for (rows, columns), same in by_shape.items():
             # Matrices of one shape go through the iteration together: fewer, larger products.
-            moved = torch.stack([p.grad.lerp(self.state[p]["momentum"], group["momentum"]) for p in same])
+            moved = torch.stack([gradient.lerp(self.state[p]["momentum"], group["momentum"]) for p, gradient in same])
             # A fused projection (query, key and value in one weight) is several square matrices on top of
             # each other.
             piece = columns if rows % columns == 0 else rows
             scale = 0.2 * max(piece, columns) ** 0.5
             updates = orthogonalise(moved.view(len(same), -1, piece, columns)).view_as(moved)
-            for parameter, update in zip(same, updates, strict=True):
+            for (parameter, _), update in zip(same, updates, strict=True):
                 parameter.mul_(1 - group["lr"] * group["weight_decay"])
                 parameter.add_(update, alpha=-group["lr"] * scale)
 
-    def _adamw(self, group: dict[str, Any], parameters: list[torch.Tensor]) -> None:
+    def _adamw(self, group: dict[str, Any], moving: list[tuple[torch.Tensor, torch.Tensor]]) -> None:
+        """Update ``moving``, the group's parameters with their gradients."""
         beta1, beta2 = group["betas"]
+        parameters, gradients = [p for p, _ in moving], [gradient for _, gradient in moving]
         for parameter in parameters:
             state = self.state[parameter]
             if not state:
@@ -109,7 +118,6 @@ class MuonAdamW(torch.optim.Optimizer):
                 state["square"] = torch.zeros_like(parameter)
             state["step"] += 1
         steps = self.state[parameters[0]]["step"]
-        gradients = [p.grad for p in parameters]
         means = [self.state[p]["mean"] for p in parameters]
         squares = [self.state[p]["square"] for p in parameters]
         torch._foreach_lerp_(means, gradients, 1 - beta1)

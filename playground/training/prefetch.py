@@ -5,7 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -31,7 +31,7 @@ class Prefetcher:
         self._thread = threading.Thread(target=self._work, args=(sample, rng), name="batches", daemon=True)
         self._thread.start()
 
-    def next(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    def next(self) -> tuple[dict[str, np.ndarray], Mapping[str, Any]]:
         """Return the next batch and the generator state after it; time spent waiting is added to ``waited``.
 
         Raises:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import copy
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
 
 from playground.core.component import Component
+from playground.core.interfaces import DynamicsModel
 from playground.data.dataset import ClipDataset
 from playground.evaluation.quick import Parts, quick_rollouts, quick_score
 from playground.training.alarms import control_alarms
@@ -57,7 +58,7 @@ class DynamicsStage:
         self.model: Any = model
         self._tokenizer: Any = copy.deepcopy(tokenizer).cpu()
         self._dataset, self._codes, self._batch = dataset, codes, batch
-        self._actions_T = np.where(actions_T < 0, self.model.num_actions, actions_T)
+        self._actions_T = np.where(actions_T < 0, cast(DynamicsModel, model).num_actions, actions_T)
         self._prompts, self._outcomes_T2 = prompts, outcomes_T2
         self.frames_per_step = batch * dataset.length
         self._resident = upload([codes], device) if fits(codes.nbytes, device) else None

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any, cast
+
 import numpy as np
 import torch
 
 from playground.core.component import Component
+from playground.core.interfaces import VideoTokenizer
 from playground.data.dataset import ClipDataset
 from playground.training.resident import ClipFeed
 from playground.training.sheets import contact_sheet
@@ -20,7 +23,8 @@ class TokenizerStage:
 
     def __init__(self, model: Component, dataset: ClipDataset, batch: int, device: str = "cpu") -> None:
         """Args: the model to train, clips of ``dataset.length`` frames, frames in a batch, and where training runs."""
-        self.model, self._dataset = model, dataset
+        self.model: Any = model
+        self._dataset = dataset
         self._feed = ClipFeed(dataset, device)
         self._clips = max(1, batch // dataset.length)
         self.frames_per_step = self._clips * dataset.length
@@ -34,7 +38,8 @@ class TokenizerStage:
         self, batch: dict[str, torch.Tensor], generator: torch.Generator, progress: float
     ) -> dict[str, torch.Tensor]:
         """Reconstruction loss of the model."""
-        return self.model.loss(self._feed.frames(batch), generator)
+        losses: dict[str, torch.Tensor] = self.model.loss(self._feed.frames(batch), generator)
+        return losses
 
     def after_step(self) -> dict[str, float]:
         """Nothing to keep up."""
@@ -42,11 +47,12 @@ class TokenizerStage:
 
     def inspect(self, model: Component) -> tuple[np.ndarray | None, dict[str, float]]:
         """Truth over reconstruction, and the PSNR of undisturbed reconstructions."""
+        tokenizer = cast(VideoTokenizer, model)
         clips = self._dataset.clips(self._dataset.starts_W[self._shown])
         truth_THWC = clips.frames_BTHWC[:, 0]
         device = next(model.parameters()).device
         frames = torch.from_numpy(truth_THWC)[:, None].to(device)
-        made_THWC = model.decode(model.encode(frames))[:, 0].cpu().numpy()
+        made_THWC = tokenizer.decode(tokenizer.encode(frames))[:, 0].cpu().numpy()
         error = float(np.square(truth_THWC.astype(np.float64) - made_THWC).mean())
         psnr = 10 * np.log10(255**2 / max(error, 1e-6))
         return contact_sheet([truth_THWC, made_THWC]), {"sheet_psnr": float(psnr)}
