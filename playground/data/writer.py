@@ -71,7 +71,7 @@ class ShardWriter:
         target = steps_path(self._folder, self._index)
         temporary = _temporary(target)
         with open(temporary, "wb") as file:
-            np.savez(file, **steps)
+            np.savez(file, **steps)  # type: ignore[arg-type]  # mypy takes any of the names for ``allow_pickle``
             _flush_to_disk(file)
         os.replace(temporary, target)
 

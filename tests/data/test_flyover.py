@@ -218,7 +218,7 @@ def test_a_change_is_smooth_and_the_caption_turns_when_it_starts() -> None:
     from playground.data.worlds.flyover.collector import CHANGE_FRAMES, _Player
     from playground.data.worlds.flyover.stage import Stage
 
-    player = _Player(Stage(128), [0, 10], (300, 301), seed=1, stream=0)
+    player = _Player(Stage(128), (0, 10), (300, 301), seed=1, stream=0)
     player._events = [3]
     pictures, captions = [], []
     for _ in range(4 + CHANGE_FRAMES):

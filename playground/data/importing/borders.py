@@ -32,7 +32,7 @@ def find_borders(pictures: Iterable[VideoFrame]) -> Box:
     """
     import av
 
-    lumas = []
+    lumas: list[np.ndarray] = []
     for picture in pictures:
         scale = min(1.0, SURVEY_SIDE / max(picture.width, picture.height))
         width, height = max(1, round(picture.width * scale)), max(1, round(picture.height * scale))

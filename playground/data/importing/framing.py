@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, cast
 
 import numpy as np
 
 from playground.data.importing.decode import UnreadableVideo, check_picture_size
 
 if TYPE_CHECKING:
+    from av.sidedata.sidedata import SideDataContainer
     from av.video.frame import VideoFrame
 
 Fit = Literal["crop", "letterbox"]
@@ -166,7 +167,8 @@ def display_turn(picture: VideoFrame) -> np.ndarray:
     video as the sensor sees it and write this matrix beside it (ISO/IEC 14496-12, track header).
     """
     upright = np.eye(2, dtype=np.int64)
-    for side in picture.side_data:
+    # PyAV's stubs promise a dictionary; it is a container of entries.
+    for side in cast("SideDataContainer", picture.side_data):
         if getattr(side.type, "name", "") == "DISPLAYMATRIX":
             values = np.frombuffer(bytes(side), np.int32)
             if len(values) < 9:

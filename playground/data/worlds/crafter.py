@@ -67,7 +67,8 @@ class CrafterCollector:
         check_world("crafter", size, split, options, sizes=SIZES, splits=SPLIT_WORLDS, known_options=(EPISODE_OPTION,))
         self._lengths, self.options = episode_lengths(options, EPISODE_FRAMES)
         self._size = size
-        self.seed_range = list(SPLIT_WORLDS[split])
+        self._seeds = SPLIT_WORLDS[split]
+        self.seed_range = list(self._seeds)
         self.action_names = list(ACTIONS)
         self.captions = crafter_captions()
         self.paraphrases = crafter_paraphrases()
@@ -88,8 +89,7 @@ class CrafterCollector:
             ) from error
         view = CrafterView(self._size, crafter.constants.materials, crafter.constants.root / "assets")
         players = [
-            _Player(crafter, view, self.seed_range, self._lengths, seed, first_stream + index)
-            for index in range(streams)
+            _Player(crafter, view, self._seeds, self._lengths, seed, first_stream + index) for index in range(streams)
         ]
         frames_SHWC = np.empty((streams, self._size, self._size, 3), np.uint8)
         actions_S, rewards_S = np.zeros(streams, np.int64), np.zeros(streams, np.float32)
@@ -121,7 +121,7 @@ class _Player:
         self,
         package: Any,
         view: CrafterView,
-        seed_range: list[int],
+        seed_range: tuple[int, int],
         lengths: tuple[int, int],
         seed: int,
         stream: int,

@@ -79,7 +79,8 @@ class DoomCollector:
         self._size, self._maps = size, split_maps(split)
         self._lengths, cut = episode_lengths(options, EPISODE_FRAMES)
         self.options: dict[str, Any] = {"scenario": self._scenario, **cut}
-        self.seed_range = list(SPLIT_SEEDS[split])
+        self._seeds = SPLIT_SEEDS[split]
+        self.seed_range = list(self._seeds)
         self.action_names = list(NAMES)
         self.captions = doom_captions()
         self.paraphrases = doom_paraphrases()
@@ -112,15 +113,13 @@ class DoomCollector:
                     )
 
     def _open(self, seed: int, stream: int) -> _Player:
-        rng = np.random.default_rng([seed, 13, stream, self.seed_range[0]])
+        rng = np.random.default_rng([seed, 13, stream, self._seeds[0]])
         # Neighbouring streams play different game files, so that a small dataset holds both.
         wad = list(GAMES)[(seed + stream + 1) % len(GAMES)]
         if self._scenario == "take-cover":
-            return _CoverPlayer(
-                rng, "freedoom2.wad", "take_cover.wad", [MAZE], self.seed_range, self._lengths, self._size
-            )
+            return _CoverPlayer(rng, "freedoom2.wad", "take_cover.wad", [MAZE], self._seeds, self._lengths, self._size)
         scenario = "my_way_home.wad" if MAZE in self._maps[wad] else None
-        return _Player(rng, wad, scenario, self._maps[wad], self.seed_range, self._lengths, self._size)
+        return _Player(rng, wad, scenario, self._maps[wad], self._seeds, self._lengths, self._size)
 
 
 class _Player:
@@ -132,7 +131,7 @@ class _Player:
         wad: str,
         scenario: str | None,
         maps: list[str],
-        seeds: list[int],
+        seeds: tuple[int, int],
         lengths: tuple[int, int],
         size: int,
     ) -> None:

@@ -53,7 +53,8 @@ class RacingCollector:
         check_world("racing", size, split, options, sizes=SIZES, splits=SPLIT_TRACKS, known_options=(EPISODE_OPTION,))
         self._lengths, self.options = episode_lengths(options, EPISODE_FRAMES)
         self._size = size
-        self.seed_range = list(SPLIT_TRACKS[split])
+        self._seeds = SPLIT_TRACKS[split]
+        self.seed_range = list(self._seeds)
         self.action_names = list(ACTIONS)
         self.captions = racing_captions()
         self.paraphrases = racing_paraphrases()
@@ -66,7 +67,7 @@ class RacingCollector:
         """
         environment = _environment_class()
         players = [
-            _Player(environment, self.seed_range, self._lengths, seed, first_stream + index) for index in range(streams)
+            _Player(environment, self._seeds, self._lengths, seed, first_stream + index) for index in range(streams)
         ]
         frames_SHWC = np.empty((streams, self._size, self._size, 3), np.uint8)
         actions_S, rewards_S = np.zeros(streams, np.int64), np.zeros(streams, np.float32)
@@ -108,8 +109,12 @@ def _environment_class() -> Any:
 class _Player:
     """One stream: a simulator of its own, its driver and its episodes, all from (seed, stream)."""
 
+    _driver: Driver
+    _frame: int
+    _lost: int
+
     def __init__(
-        self, environment: Any, seed_range: list[int], lengths: tuple[int, int], seed: int, stream: int
+        self, environment: Any, seed_range: tuple[int, int], lengths: tuple[int, int], seed: int, stream: int
     ) -> None:
         self._rng = np.random.default_rng([seed, 9, stream, seed_range[0]])
         self._env, self._seed_range, self._lengths = environment(continuous=True), seed_range, lengths

@@ -53,7 +53,8 @@ class FlyoverCollector:
         check_world("flyover", size, split, options, sizes=SIZES, splits=SPLIT_WORLDS, known_options=(EPISODE_OPTION,))
         self._lengths, self.options = episode_lengths(options, EPISODE_FRAMES)
         self._size = size
-        self.seed_range = list(SPLIT_WORLDS[split])
+        self._seeds = SPLIT_WORLDS[split]
+        self.seed_range = list(self._seeds)
         self.action_names = list(ACTIONS)
         self.captions = all_captions()
         self.paraphrases = all_paraphrases()
@@ -71,9 +72,7 @@ class FlyoverCollector:
                 f"collecting from flyover needs the package numba ({error}); install it with: pip install numba"
             ) from error
         stage = Stage(max(self._size, SMALLEST_DRAWN))
-        players = [
-            _Player(stage, self.seed_range, self._lengths, seed, first_stream + index) for index in range(streams)
-        ]
+        players = [_Player(stage, self._seeds, self._lengths, seed, first_stream + index) for index in range(streams)]
         shape = (TURN_FRAMES, streams)
         frames_TSHWC = np.empty((*shape, self._size, self._size, 3), np.uint8)
         for start in range(0, frames, TURN_FRAMES):
@@ -94,7 +93,15 @@ class FlyoverCollector:
 class _Player:
     """One stream: worlds, episodes and events one after the other, all from (seed, stream)."""
 
-    def __init__(self, stage: Any, seed_range: list[int], lengths: tuple[int, int], seed: int, stream: int) -> None:
+    _place: Any
+    _flight: Flight
+    _before: np.ndarray
+    _changing: bool
+    _changed_at: int
+
+    def __init__(
+        self, stage: Any, seed_range: tuple[int, int], lengths: tuple[int, int], seed: int, stream: int
+    ) -> None:
         self._stage, self._seed_range, self._lengths = stage, seed_range, lengths
         # The split counts too: with the same seed, its biomes, weather and events must not be those of another.
         self._rng = np.random.default_rng([seed, 5, stream, seed_range[0]])

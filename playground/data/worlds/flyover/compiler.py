@@ -13,6 +13,9 @@ from numba import config, njit
 
 from playground.engine.compiled import cache_folder as user_folder
 
+# Numba sets these names one by one while it is imported, where no type checker sees them.
+_SETTINGS: Any = config
+
 
 @functools.cache
 def code_folder() -> str | None:
@@ -29,7 +32,7 @@ def code_folder() -> str | None:
     digest = hashlib.sha256()
     for path in sources:
         digest.update(f"{path.name} {path.stat().st_size} ".encode() + path.read_bytes())
-    for parent in (config.CACHE_DIR, here / "__pycache__", user_folder()):
+    for parent in (_SETTINGS.CACHE_DIR, here / "__pycache__", user_folder()):
         if not parent:
             continue
         folder = Path(parent) / f"flyover-{digest.hexdigest()[:16]}"
@@ -53,13 +56,13 @@ def _compiled(apart: bool = False, **flags: Any) -> Callable[[Callable[..., Any]
     """
 
     def decorate(function: Callable[..., Any]) -> Any:
-        folder, before = code_folder(), config.CACHE_DIR
+        folder, before = code_folder(), _SETTINGS.CACHE_DIR
         # Numba asks for the folder once, while it wraps the function, and knows no other way to be told.
-        config.CACHE_DIR = folder or before
+        _SETTINGS.CACHE_DIR = folder or before
         try:
             dispatcher = njit(cache=folder is not None, error_model="numpy", **flags)(function)
         finally:
-            config.CACHE_DIR = before
+            _SETTINGS.CACHE_DIR = before
         if apart:
             dispatcher._compiler._customize_flags = _mark_apart
         return dispatcher

@@ -81,7 +81,9 @@ def project_ray(
 
 
 @pixel_kernel
-def pick_visible(last: int, bottom: int, rows: np.ndarray, picks: np.ndarray, joined: np.ndarray) -> tuple[int, float]:
+def pick_visible(
+    last: int, bottom: int, rows: np.ndarray, picks: np.ndarray, joined: np.ndarray
+) -> tuple[int, np.float32]:
     """List the samples that can be seen from near to far; returns how many and the row of the highest.
 
     Args:
@@ -284,8 +286,8 @@ def fill_column(
 
 @inlined
 def _fill_wall(
-    column: np.ndarray, top: float, row: float, r0: float, g0: float, b0: float, r1: float, g1: float, b1: float,
-    strata: np.ndarray, level: float, per_row: float, clear: float,
+    column: np.ndarray, top: np.float32, row: np.float32, r0: float, g0: float, b0: float, r1: float, g1: float,
+    b1: float, strata: np.ndarray, level: float, per_row: float, clear: float,
 ) -> None:  # fmt: skip
     """The same for a steep piece of layered rock: each row gets the brightness of the layer at its height."""
     low = max(row, np.float32(0))
