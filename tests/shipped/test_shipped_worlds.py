@@ -61,7 +61,7 @@ def test_left_and_right_scroll_opposite_ways(world: World) -> None:
     right, left = held_motion(world, "right", "left").T
     # The camera follows the player, so the picture of a player who goes right moves left.
     opposite = (right < -LEAST_MOTION) & (left > LEAST_MOTION)
-    assert opposite.sum() >= 6
+    assert opposite.mean() >= 0.75
 
 
 def test_the_same_keys_give_the_same_frames(world: World) -> None:
