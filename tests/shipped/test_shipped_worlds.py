@@ -66,7 +66,7 @@ def test_left_and_right_scroll_opposite_ways(world: World) -> None:
 
 def test_the_same_keys_give_the_same_frames(world: World) -> None:
     first, second = (
-        np.stack([session.step(action.name) for action in world.actions])
+        np.stack([session.step(action.name) for action in session.actions])
         for session in (world.generate(0, seed=3, backend="eager"), world.generate(0, seed=3, backend="eager"))
     )
     np.testing.assert_array_equal(first, second)
