@@ -207,6 +207,10 @@ class FrameDynamics(Component):
             previous=self.before_first(batch),
         )
 
+    def codes_of(self, remembered: Tensor) -> Tensor:
+        """Codes as ``generate`` draws them, from what the memory keeps of them."""
+        return remembered
+
     def draw_first(
         self,
         prompt_BP: Tensor | None,

@@ -76,6 +76,10 @@ class ShortcutDynamics(FrameDynamics):
         shape = (batch, self.config.tokens_per_frame, self.config.latent_channels)
         return torch.zeros(shape, device=self.mean_C.device)
 
+    def codes_of(self, remembered: Tensor) -> Tensor:
+        """Latents (B, N, C) for the tokenizer from normalised ones in the memory."""
+        return remembered * self.scale_C + self.mean_C
+
     def generate(
         self,
         state: RingState,

@@ -1,4 +1,4 @@
-"""Constructor fields of the latent action models; they are also their config file."""
+"""Constructor fields of the latent action and intent models; they are also their config files."""
 
 from __future__ import annotations
 
@@ -48,3 +48,40 @@ class LatentActionConfig:
             raise ValueError("field 'widths' needs at least two entries")
         if self.num_actions < 2:
             raise ValueError("field 'num_actions' must be at least 2")
+
+
+@dataclass(frozen=True)
+class IntentConfig:
+    """Fields of the intent model.
+
+    Attributes:
+        names: the actions that a player may ask for, as the data calls them.
+        tokens_per_frame: N, a square number; must equal the tokenizer's.
+        latent_channels: C of a latent.
+        num_actions: latent actions A to choose from.
+        channels: of the convolutions over both frames.
+        width: of the layers behind them.
+        name_dropout: share of training frames whose name is hidden; what is likely anyway is learned from these.
+        latent_noise: largest noise on both frames in training, in standard deviations; drawn frames are not perfect.
+        still_share: share of training frames that are shown twice, as at the start of a run from a single picture.
+    """
+
+    names: tuple[str, ...] = ("noop",)
+    tokens_per_frame: int = 64
+    latent_channels: int = 16
+    num_actions: int = 8
+    channels: int = 96
+    width: int = 256
+    name_dropout: float = 0.2
+    latent_noise: float = 0.3
+    still_share: float = 0.05
+
+    def __post_init__(self) -> None:
+        """Check names and sizes."""
+        if not self.names or len(set(self.names)) != len(self.names) or not all(self.names):
+            raise ValueError("field 'names' must list different names, at least one")
+        for name in ("latent_channels", "num_actions", "channels", "width"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"field {name!r} must be at least 1")
+        if round(self.tokens_per_frame**0.5) ** 2 != self.tokens_per_frame or self.tokens_per_frame < 1:
+            raise ValueError(f"field 'tokens_per_frame' is {self.tokens_per_frame}, but it must be a square number")

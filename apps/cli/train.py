@@ -1,11 +1,11 @@
-"""Train the tokenizer, the latent actions, the dynamics, the first frames, or all of them, from folders of clips."""
+"""Train the tokenizer, latent actions, dynamics, first frames, intents, or all of them, from folders of clips."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
 
-STAGES = ("tokenizer", "latent-actions", "dynamics", "first-frames", "all")
+STAGES = ("tokenizer", "latent-actions", "dynamics", "first-frames", "intents", "all")
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from apps.desktop.keymap import COMMANDS, TEXT_COMMANDS
+from playground.session.controls import CODE_PREFIX
 
 if TYPE_CHECKING:
     import pygame
@@ -35,20 +36,19 @@ class LegendItem:
 
 
 def action_label(action_book: ActionBook, code: int | None) -> str:
-    """Name and id of an action, for example ``right #1``; ``-`` for none."""
-    if code is None:
-        return "-"
+    """Name of an action, for example ``right``, ``#3`` for a latent action without one, ``-`` for none."""
     names = {entry.code: entry.name for entry in action_book.entries}
-    return f"{names.get(code, 'unnamed')} #{code}"
+    return "-" if code is None else names.get(code, f"{CODE_PREFIX}{code}")
 
 
 def legend_items(action_book: ActionBook, active_code: int | None) -> list[LegendItem]:
-    """The keys of a world as ``[key] name #code``; a marker, not only a colour, shows the active one."""
+    """The keys of a world as ``[key] name``; a marker, not only a colour, shows the active one."""
     items = []
     for entry in action_book.entries:
-        active = entry.code == active_code
-        keys = " ".join(f"[{key}]" for key in entry.keys) or ("[no key]" if entry.noop else f"[{entry.code + 1}]")
-        items.append(LegendItem(f"{'>' if active else ' '}{keys} {entry.name} #{entry.code}", active))
+        if entry.keys or entry.noop:  # what only a digit reaches would fill the picture in a world of many codes
+            active = entry.code == active_code
+            keys = " ".join(f"[{key}]" for key in entry.keys) or "[no key]"
+            items.append(LegendItem(f"{'>' if active else ' '}{keys} {entry.name}", active))
     return items
 
 

@@ -77,6 +77,9 @@ class DynamicsModel(Protocol):
     ) -> tuple[Tensor, Written]:
         """Next frame's codes and what to write into the memory; the memory is not changed."""
 
+    def codes_of(self, remembered: Tensor) -> Tensor:
+        """Codes as ``generate`` draws them, from ``state.previous`` or ``state.earlier``."""
+
     def draw_first(
         self,
         prompt_BP: Tensor | None,
@@ -110,6 +113,22 @@ class DynamicsModel(Protocol):
         A model whose config has ``outcomes`` set also takes ``outcomes_BT2`` (reward and end that came with each frame,
         NaN where not known) and has ``outcome(written)``, which tells them of a drawn frame, and ``outcome_head``.
         """
+
+
+@runtime_checkable
+class IntentModel(Protocol):
+    """Which latent action the name of an action means, by what is on the screen."""
+
+    names: tuple[str, ...]
+    num_actions: int
+
+    def read(self, earlier_BNC: Tensor, latest_BNC: Tensor, name_B: Tensor) -> Tensor:
+        """Latent actions (B,) int64, from the latents of the two newest frames and indices in ``names``."""
+
+    def loss(
+        self, earlier_BNC: Tensor, latest_BNC: Tensor, name_B: Tensor, action_B: Tensor, generator: torch.Generator
+    ) -> dict[str, Tensor]:
+        """``loss`` to minimise, and metrics; ``name_B`` (-1 unknown) and ``action_B`` followed the two frames."""
 
 
 @runtime_checkable

@@ -81,6 +81,7 @@ DYNAMICS = Registry(
     "dynamics",
     {"shortcut": "dynamics.shortcut:ShortcutDynamics", "maskgit": "dynamics.maskgit:MaskgitDynamics"},
 )
+INTENT_MODELS = Registry("intent model", {"latents": "latent_actions.intents:IntentModel"})
 FIRST_FRAME_MODELS = Registry("first frame model", {"diffusion": "dynamics.first_frames:FirstFrameDiffusion"})
 COLLECTORS = Registry(
     "collector",

@@ -17,6 +17,7 @@ from playground.core.device import physical_cores, prepare_threads, quiet_waitin
 from playground.core.errors import PlaygroundError
 from playground.engine.backends import pick_backend
 from playground.engine.types import Frame, Snapshot, StepUndo
+from playground.world.intents import num_choices
 from playground.world.prompt import Prompt
 
 if TYPE_CHECKING:
@@ -135,7 +136,8 @@ class Engine:
         """Generate the next frame of some slots.
 
         Args:
-            actions: slot to action code; ``num_actions`` stands for an unknown action. Other slots stay untouched.
+            actions: slot to action code; ``num_actions`` stands for an unknown action, higher ones for actions by name
+                where the world has them. Other slots stay untouched.
 
         Returns:
             Slot to frame.
@@ -148,10 +150,12 @@ class Engine:
         with self._lock, torch.inference_mode():
             for slot, code in actions.items():
                 self._require(slot)
-                if not 0 <= code <= self.world.dynamics.num_actions:
+                if not 0 <= code < num_choices(self.world):
+                    latent = self.world.dynamics.num_actions
+                    named = num_choices(self.world) - latent - 1
+                    by_name = f" and {latent + 1} to {latent + named} by name" if named else ""
                     raise PlaygroundError(
-                        f"action code {code} is unknown; world {self.world.name!r} knows 0 to"
-                        f" {self.world.dynamics.num_actions - 1}"
+                        f"action code {code} is unknown; world {self.world.name!r} knows 0 to {latent - 1}{by_name}"
                     )
             rows = sorted(actions)
             groups = [rows] if self._together(rows) else [[row] for row in rows]

@@ -37,6 +37,11 @@ KEYS: dict[str, Key] = {
     "forced_psnr_16": Key("dB of the 16th frame when the past is true (teacher forcing)", "more"),
     "drift_gap_db_16": Key("dB that the 16th frame loses because the past is generated; 0 is no drift", "less"),
     "control_gap_db_16": Key("dB that true actions beat shuffled ones by, mean of 16 frames; 0 is no control", "more"),
+    "keys_psnr_16": Key("dB of the 16th generated frame under the recorded keys, as a player gives them", "more"),
+    "keys_psnr_mean_16": Key(
+        "dB under the recorded keys, mean of 16 frames; its ceiling is rollout_psnr_mean_16", "more"
+    ),
+    "keys_gap_db_16": Key("dB that a clip's own keys beat those of another clip by, mean of 16 frames", "more"),
     "noop_gap_db_16": Key("dB that true actions beat holding the no-op by", "more"),
     "delta_t_psnr": Key("Genie's measure: dB at frame 4, inferred minus random latent actions", "more"),
     "motion_ratio": Key("motion of generated clips over motion of true ones; 1 is right, 0 is frozen", "one"),

@@ -57,7 +57,7 @@ def measure_rollouts(played: rollouts.Rollouts, quality: Mapping[str, np.ndarray
     """How generated frames follow the truth, and how much of that comes from the actions.
 
     Args:
-        played: the true, shuffled, no-op, random and forced arms of ``HORIZON`` frames.
+        played: the true, shuffled, no-op, random and forced arms of ``HORIZON`` frames, and those of keys if any.
         quality: what :func:`rollout_quality` says of them.
     """
     truth, true = played.truth_BTHWC, played.arms["true"]
@@ -73,6 +73,10 @@ def measure_rollouts(played: rollouts.Rollouts, quality: Mapping[str, np.ndarray
         "noop_gap_db_16": (quality["true"] - quality["noop"]).mean(axis=1),
         "delta_t_psnr": (quality["true"] - quality["random"])[:, 3],
     }
+    if "keys" in quality:
+        means["keys_psnr_16"] = quality["keys"][:, 15]
+        means["keys_psnr_mean_16"] = quality["keys"].mean(axis=1)
+        means["keys_gap_db_16"] = (quality["keys"] - quality["other keys"]).mean(axis=1)
     if min(truth.shape[2:4]) >= 11:
         means["rollout_ssim_16"] = metrics.ssim(truth[:, -1], true[:, -1])
     if can_perceive(truth):
@@ -91,10 +95,11 @@ def drift_curves(quality: Mapping[str, np.ndarray]) -> dict[str, tuple[np.ndarra
         rollouts.FORCED: "true past",
         "shuffled": "shuffled actions",
         "noop": "no-op held",
+        "keys": "recorded keys",
         FROZEN: "frozen picture",
     }
     steps = np.arange(1, quality[FROZEN].shape[1] + 1)
-    return {text: (steps, quality[arm].mean(axis=0)) for arm, text in names.items()}
+    return {text: (steps, quality[arm].mean(axis=0)) for arm, text in names.items() if arm in quality}
 
 
 def count_codes(actions_BT: np.ndarray, num_actions: int) -> dict[str, float]:

@@ -84,9 +84,11 @@ def key_consistency(
     dynamics and that model and no independent judgement. Chance is one over the number of codes.
 
     Returns:
-        float64 ``(starts,)`` in [0, 1], or None when fewer than two codes have keys.
+        float64 ``(starts,)`` in [0, 1], or None when fewer than two codes have keys of their own, as in a world whose
+        keys are names that mean another code at every moment.
     """
     codes = [int(action.code) for action in keyed_actions(world, source)]
+    codes = [code for code in codes if code < world.dynamics.num_actions]
     if len(codes) < 2:
         return None
     played = _held(world, starts_BTHWC, codes, frames, seed, ("codes", progress), text_BP)

@@ -6,6 +6,7 @@ same noise, so that a difference between two arms can only come from the actions
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +20,9 @@ from playground.world.sources import book_of
 
 ARMS = ("true", "shuffled", "noop", "random")
 """Rollouts that differ in their actions only."""
+
+PRESSED = ("keys", "other keys")
+"""Rollouts under the actions that were recorded with the clips, and under those of other clips of the same source."""
 
 FORCED = "forced"
 """Every frame drawn from the true past under true actions: what is left of the error without drift."""
@@ -36,8 +40,8 @@ class Rollouts:
 
     Attributes:
         truth_BTHWC: uint8, the true frames after the context.
-        arms: arm name (of ``ARMS`` or ``FORCED``) to uint8 frames of the same shape.
-        actions: arm name to int64 latent actions ``(B, T)`` that were played.
+        arms: arm name (of ``ARMS``, ``PRESSED`` or ``FORCED``) to uint8 frames of the same shape.
+        actions: arm name to int64 actions ``(B, T)`` that were played.
     """
 
     truth_BTHWC: np.ndarray
@@ -205,6 +209,7 @@ def roll_out(
     actions_BT: np.ndarray | None = None,
     prompt_BP: torch.Tensor | None = None,
     sources_B: Sequence[str] | None = None,
+    pressed_BT: np.ndarray | None = None,
 ) -> Rollouts:
     """Continue true clips under true, shuffled, no-op and random latent actions, and with the true past.
 
@@ -222,6 +227,8 @@ def roll_out(
         actions_BT: latent action that produced each frame; inferred by the world's own model when left out.
         prompt_BP: embedded captions, for a world that takes texts.
         sources_B: source of each clip, for a world that learned from several; all of one by default.
+        pressed_BT: action of the world's book that was recorded with each frame; with it the arms ``PRESSED`` are
+            played as well.
     """
     if not 1 <= context < clips_BTHWC.shape[1]:
         raise ValueError(f"context of {context} frames does not fit clips of {clips_BTHWC.shape[1]} frames")
@@ -229,17 +236,11 @@ def roll_out(
         actions_BT = np.concatenate([infer_actions(world, part) for part in _parts(clips_BTHWC, batch)])
     named_B = [""] * len(clips_BTHWC) if sources_B is None else list(sources_B)
     actions = arm_actions(actions_BT[:, context:], world, named_B, np.random.default_rng(seed))
-    actions[FORCED] = actions["true"]
+    if pressed_BT is not None:
+        actions |= pressed_arms(pressed_BT[:, context:], named_B)
+        arms = (*arms, *PRESSED)
     played: dict[str, list[np.ndarray]] = {arm: [] for arm in arms}
-    total = len(arms) * (clips_BTHWC.shape[1] - context) * -(-len(clips_BTHWC) // batch)
-    done = 0
-
-    def on_frame() -> None:
-        nonlocal done
-        done += 1
-        if progress is not None:
-            progress("rollouts", done, total)
-
+    on_frame = _counted(progress, len(arms) * (clips_BTHWC.shape[1] - context) * -(-len(clips_BTHWC) // batch))
     for start in range(0, len(clips_BTHWC), batch):
         rows = slice(start, start + batch)
         prompt = None if prompt_BP is None else prompt_BP[rows]
@@ -253,6 +254,15 @@ def roll_out(
         arms={arm: np.concatenate(parts) for arm, parts in played.items()},
         actions={arm: actions[arm] for arm in arms},
     )
+
+
+def pressed_arms(pressed_BT: np.ndarray, sources_B: Sequence[str]) -> dict[str, np.ndarray]:
+    """The actions (B, T) of ``PRESSED``: a clip's own, and those of the next clip of its source."""
+    order = np.arange(len(sources_B))
+    for source in dict.fromkeys(sources_B):
+        rows = np.flatnonzero(np.asarray(sources_B) == source)
+        order[rows] = np.roll(rows, -1)
+    return dict(zip(PRESSED, (pressed_BT, pressed_BT[order]), strict=True))
 
 
 def arm_actions(
@@ -271,6 +281,7 @@ def arm_actions(
         "shuffled": shuffled,
         "noop": noop,
         "random": rng.integers(0, world.dynamics.num_actions, true_BT.shape).astype(true_BT.dtype),
+        FORCED: true_BT,
     }
 
 
@@ -284,6 +295,17 @@ def row_generators(seed: int | Sequence[int], rows: int) -> list[torch.Generator
     """One noise stream a row, reproducible from ``seed`` (a list gives each row its own seed)."""
     seeds = [seed * 100_003 + row for row in range(rows)] if isinstance(seed, int) else list(seed)
     return [make_generator(value) for value in seeds]
+
+
+def _counted(progress: Progress | None, total: int) -> Callable[[], None]:
+    """A call that tells ``progress`` how often it was made."""
+    done = itertools.count(1)
+
+    def on_frame() -> None:
+        if progress is not None:
+            progress("rollouts", next(done), total)
+
+    return on_frame
 
 
 def _tensor(actions_B: np.ndarray) -> torch.Tensor:

@@ -16,6 +16,7 @@ from playground.evaluation import features, inverse_dynamics, measure, pictures,
 from playground.evaluation.charts import save_curves
 from playground.evaluation.intervals import mean_half_width, share_half_width
 from playground.evaluation.measure import HORIZON
+from playground.evaluation.pressed import pressed_actions
 from playground.evaluation.report import finite_numbers, write_report
 from playground.evaluation.sample import Sample, draw_sample, fit_size, open_sources
 from playground.evaluation.speed import measure_speed
@@ -164,6 +165,9 @@ class Evaluation:
         clips, context = self.sample.clips_BTHWC, self.context
         texts = self._texts(self.sample.captions)
         told = {"progress": self.progress, "prompt_BP": texts, "sources_B": self.sample.sources_B.tolist()}
+        told["pressed_BT"] = pressed_actions(self.world, self.sources, self.sample, context)
+        if told["pressed_BT"] is None:
+            self.note("keys_psnr_16: not every frame has a recorded action")
         played = rollouts.roll_out(self.world, clips, context, self.seed, **told)
         true = played.arms["true"]
         pictures.save_rollouts(self.folder / "rollouts.png", played.truth_BTHWC, true)
@@ -191,9 +195,10 @@ class Evaluation:
 
     def _keys(self) -> None:
         sources = self.sources
-        if not self._per_source("key_consistency", probes.key_consistency):
+        if not any(len(probes.keyed_actions(self.world, source)) > 1 for source in self.starts.sources):
             self.note("key_accuracy: fewer than two actions of the world have keys")
             return
+        self._per_source("key_consistency", probes.key_consistency)
         if self.context < inverse_dynamics.FRAMES - 1:
             self.note("key_accuracy: the probe needs two frames of context, the episodes are too short")
             return

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from latent_actions.calibration import calibrate, calibrate_from_motion, keys_of, share_keys
-from playground.core.config import write_json
+from playground.core.config import config_to_dict, write_json
 from playground.data.dataset import ClipDataset
 from playground.evaluation.metrics import dominant_shift
+from playground.world.actions import ActionBook
 from playground.world.sources import book_name
 
 LABELLED_FRAMES = 2000
@@ -41,6 +43,27 @@ def write_action_book(
         if (own >= 0).any():
             entries = action_entries(dataset, own, num_codes, source_actions, seed, source)
             write_json(path.with_name(book_name(source)), {"actions": entries})
+
+
+def write_intent_books(path: Path, dataset: ClipDataset, names: Sequence[str], num_actions: int) -> None:
+    """Write the books of a world whose intent model knows what ``names`` mean: one entry a recorded action.
+
+    Args:
+        path: ``actions.json``, with the book of fixed codes that was there so far; its no-op stays where the data has
+            none. Books of sources lie beside it.
+        dataset: which source has which of the names.
+        names: of the intent model, in its order.
+        num_actions: latent actions; the first name is the action after "unknown".
+    """
+    several = dataset.sources if len(dataset.sources) > 1 else []
+    for source in ["", *several]:
+        place = path.with_name(book_name(source)) if source else path
+        infos = [info for info in dataset.infos if not source or info.source == source]
+        mine = {name for info in infos for name in info.action_names}
+        entries = [named_action(num_actions + 1 + index, name) for index, name in enumerate(names) if name in mine]
+        if not any(entry["noop"] for entry in entries):
+            entries.append(config_to_dict(ActionBook.load(place if place.is_file() else path).noop))
+        write_json(place, {"actions": share_keys(entries)})
 
 
 def action_entries(

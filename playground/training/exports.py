@@ -9,15 +9,19 @@ from typing import Any
 from playground.core.component import Component, load_component, save_component
 from playground.core.config import read_json
 from playground.core.errors import PlaygroundError
-from playground.core.registry import DYNAMICS, FIRST_FRAME_MODELS, LATENT_ACTION_MODELS, TOKENIZERS
+from playground.core.registry import DYNAMICS, FIRST_FRAME_MODELS, INTENT_MODELS, LATENT_ACTION_MODELS, TOKENIZERS
 
 REGISTRIES = {
     "tokenizer": TOKENIZERS,
     "latent-actions": LATENT_ACTION_MODELS,
     "dynamics": DYNAMICS,
     "first-frames": FIRST_FRAME_MODELS,
+    "intents": INTENT_MODELS,
 }
 """Stages in the order they are trained in, each with the registry of its models."""
+
+OPTIONAL = ("first-frames", "intents")
+"""Stages that need captions or recorded actions; a world can do without."""
 
 
 def init_folder(init: Path, name: str) -> Path:

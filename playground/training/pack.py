@@ -12,7 +12,7 @@ from playground.core.config import config_to_dict, read_json
 from playground.core.errors import PlaygroundError
 from playground.data.format import load_info
 from playground.evaluation.card import model_card
-from playground.training.exports import REGISTRIES
+from playground.training.exports import OPTIONAL, REGISTRIES
 from playground.training.prompts import RECORD_NAME
 from playground.training.sources import PackedSource, TextOptions, pack_source
 from playground.training.stages.first_frames import CORRECT_EVERY, GUIDANCE
@@ -179,7 +179,7 @@ def prompt_source(folders: Sequence[Path]) -> list[Path]:
 
 
 def load_parts(run: Path) -> dict[str, Any]:
-    """The trained components of a run, by their folder's name in a bundle; ``first_frames`` only where trained.
+    """The trained components of a run, by their folder's name in a bundle; the optional ones where trained.
 
     Raises:
         PlaygroundError: a stage without an export, named with the command that makes it.
@@ -188,7 +188,7 @@ def load_parts(run: Path) -> dict[str, Any]:
     for stage, registry in REGISTRIES.items():
         folder = run / stage / "export"
         if not (folder / "config.json").is_file():
-            if stage == "first-frames":
+            if stage in OPTIONAL:
                 continue
             raise PlaygroundError(
                 f"{folder} is missing: stage {stage} is not trained; run `playground train {stage}` first"

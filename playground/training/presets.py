@@ -79,6 +79,7 @@ class Preset:
         latent_actions: second stage.
         dynamics: third stage.
         first_frames: fourth stage, for data with captions; None leaves first frames to the dynamics.
+        intents: fifth stage, for data with recorded actions; None gives every key one latent action.
         source_weights: how much is sampled of each source of the data, in any unit; None means as much as there is.
     """
 
@@ -88,17 +89,19 @@ class Preset:
     latent_actions: StagePreset
     dynamics: StagePreset
     first_frames: StagePreset | None = None
+    intents: StagePreset | None = None
     source_weights: dict[str, float] | None = None
 
     def stage(self, name: str) -> StagePreset:
-        """The recipe of ``tokenizer``, ``latent-actions``, ``dynamics`` or ``first-frames``.
+        """The recipe of a stage, by its name in ``playground train``.
 
         Raises:
-            PlaygroundError: the preset has none for first frames.
+            PlaygroundError: the preset has none for first frames or intents.
         """
         found: StagePreset | None = getattr(self, name.replace("-", "_"))
         if found is None:
-            raise PlaygroundError(f"preset {self.name!r} has no section [first_frames]; add one as in preset 'cpu'")
+            section = name.replace("-", "_")
+            raise PlaygroundError(f"preset {self.name!r} has no section [{section}]; add one as in preset 'cpu'")
         return found
 
 

@@ -1,14 +1,13 @@
 """A world: the trained parts that belong together, as one folder on disk and one object in memory.
 
-A bundle folder holds ``world.json`` (the manifest), ``tokenizer/``, ``dynamics/`` and optionally ``latent_actions/``
-and ``first_frames/`` (config and safetensors), ``actions.json``, ``prompts/*.png`` and a ``README.md``; where several
-games were learned also ``actions-SOURCE.json`` and ``sources.safetensors``. Loading runs no code from the folder and
-is strict: whatever is missing, unknown or changed is one clear error.
+A bundle folder holds ``world.json`` (the manifest), ``tokenizer/``, ``dynamics/`` and optionally ``latent_actions/``,
+``first_frames/`` and ``intents/`` (config and safetensors), ``actions.json``, ``prompts/*.png`` and a ``README.md``;
+where several games were learned also ``actions-SOURCE.json`` and ``sources.safetensors``. Loading runs no code from the
+folder and is strict: whatever is missing, unknown or changed is one clear error.
 """
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,6 +27,8 @@ from playground.world.files import (
     sha256_of,
 )
 from playground.world.first_frames import OF_FIRST_FRAMES, correct
+from playground.world.fit import check_fit
+from playground.world.intents import understood
 from playground.world.manifest import SAFE_NAME, SCHEMA_VERSION, PromptFacts, Sampling, WorldManifest
 from playground.world.prompt import Prompt, require_text
 from playground.world.source_files import read_looks, write_sources
@@ -64,7 +65,8 @@ class World:
         dynamics: the next frame's latents.
         latent_actions: reads actions from video; None where the bundle has none.
         first_frames: draws first frames from words; None where the dynamics does that, or the world takes no texts.
-        actions: names and keys of the latent actions; a source may have its own, see ``sources``.
+        intents: which latent action the name of an action means now; None where every key has one latent action.
+        actions: names and keys of the actions; a source may have its own, see ``sources``.
         sources: what is known of each source of the training data, by name; empty in bundles that do not tell.
         captions: embedding (P,) of each caption of a shipped prompt.
         prompts: paths of the shipped prompts.
@@ -92,6 +94,7 @@ class World:
         self.dynamics = parts["dynamics"]
         self.latent_actions = parts.get("latent_actions")
         self.first_frames = parts.get("first_frames")
+        self.intents = parts.get("intents")
         self.actions = actions
         self.sources: dict[str, Source] = dict(sources or {})
         self.captions: dict[str, np.ndarray] = {}
@@ -127,7 +130,7 @@ class World:
         if manifest.source_looks:
             features = 2 * world.tokenizer.latent_channels
             world.sources, world.captions = read_looks(folder, manifest, sources, features, world.text_dims)
-        _check_fit(world, where)
+        check_fit(world, where)
         return world
 
     def save(self, folder: Path | str) -> Path:
@@ -141,6 +144,7 @@ class World:
             dynamics=self.dynamics,
             latent_actions=self.latent_actions,
             first_frames=self.first_frames,
+            intents=self.intents,
             actions=self.actions,
             prompts={path.stem: path for path in self.prompts},
             prompt_facts={name.removesuffix(".png"): facts for name, facts in self.manifest.prompt_facts.items()},
@@ -218,7 +222,11 @@ class World:
         generators: Sequence[torch.Generator],
         run: Callable[..., Any] | None = None,
     ) -> tuple[Tensor, Written]:
-        """``dynamics.generate`` with the world's sampling defaults: codes (B, N, ...) and what to write to memory."""
+        """``dynamics.generate`` with the world's sampling defaults: codes (B, N, ...) and what to write to memory.
+
+        Named actions are read as what they mean now (see :mod:`playground.world.intents`).
+        """
+        action_B = understood(self, state, action_B)
         options = {name: x for name, x in self.sampling.items() if x is not None and name not in OF_FIRST_FRAMES}
         drawn, written = self.dynamics.generate(state, action_B, prompt_BP, generators, run=run, **options)
         if not self.sampling.get("correct_every"):
@@ -240,6 +248,7 @@ def save_world(
     actions: ActionBook,
     latent_actions: Any = None,
     first_frames: Any = None,
+    intents: Any = None,
     prompts: Mapping[str, Any] | Iterable[Any] = (),
     sampling: Mapping[str, Any] | None = None,
     text_encoder: str | None = None,
@@ -261,7 +270,8 @@ def save_world(
         actions: names and keys.
         latent_actions: trained component or None.
         first_frames: the same.
-        prompts: pictures (paths, PIL images, uint8 (H, W, 3) or (T, H, W, 3)), named by a mapping or numbered.
+        intents: the same.
+        prompts: pictures (paths, PIL images, uint8 ([T,] H, W, 3)), named by a mapping or numbered.
         sampling: fields of :class:`Sampling`.
         text_encoder: name of the encoder of the training captions.
         licence: of the weights.
@@ -274,25 +284,23 @@ def save_world(
     Raises:
         PlaygroundError: a part does not fit the others, or the folder holds something else than a world.
     """
-    parts = {"tokenizer": tokenizer, "dynamics": dynamics}
-    parts |= _given(latent_actions=latent_actions, first_frames=first_frames)
+    optional = {"latent_actions": latent_actions, "first_frames": first_frames, "intents": intents}
+    parts = {"tokenizer": tokenizer, "dynamics": dynamics, **_given(optional)}
     with replaced_folder(Path(folder)) as temporary:
         _write_parts(temporary, parts, actions, card or f"# {name}\n")
         facts = {
-            "name": name,
-            "fps": fps,
+            **dict(name=name, fps=fps, licence=licence, data_statement=data_statement, text_encoder=text_encoder),
             "prompts": _write_prompts(temporary / "prompts", prompts, tokenizer.frame_size),
             "sampling": dict(sampling or {}),
-            **dict(text_encoder=text_encoder, licence=licence, data_statement=data_statement),
             **write_sources(temporary, sources or {}, prompt_facts or {}, captions or {}),
         }
         manifest = _manifest_of(temporary, parts, facts)
-        _check_fit(World(manifest, temporary, parts, actions, sources), f"world {name!r}")
+        check_fit(World(manifest, temporary, parts, actions, sources), f"world {name!r}")
         manifest.save(temporary)
     return Path(folder)
 
 
-def _given(**parts: Any) -> dict[str, Any]:
+def _given(parts: Mapping[str, Any]) -> dict[str, Any]:
     return {name: part for name, part in parts.items() if part is not None}
 
 
@@ -347,53 +355,13 @@ def _write_prompts(folder: Path, prompts: Mapping[str, Any] | Iterable[Any], fra
 
 def _load_parts(folder: Path, manifest: WorldManifest) -> dict[str, Any]:
     from playground.core.component import load_component
-    from playground.core.registry import DYNAMICS, FIRST_FRAME_MODELS, LATENT_ACTION_MODELS, TOKENIZERS
+    from playground.core.registry import DYNAMICS, FIRST_FRAME_MODELS, INTENT_MODELS, LATENT_ACTION_MODELS, TOKENIZERS
 
     registries = {
         "tokenizer": TOKENIZERS,
         "dynamics": DYNAMICS,
         "latent_actions": LATENT_ACTION_MODELS,
         "first_frames": FIRST_FRAME_MODELS,
+        "intents": INTENT_MODELS,
     }
     return {part: load_component(registries[part], folder / part) for part in manifest.components}
-
-
-def _check_fit(world: World, where: str) -> None:
-    """Check that the parts fit each other and the manifest."""
-    tokenizer, dynamics, config = world.tokenizer, world.dynamics, world.dynamics.config
-    pairs = [
-        ("frame_size", world.frame_size, "the tokenizer", tokenizer.frame_size),
-        ("grid", world.manifest.grid, "the tokenizer", tokenizer.grid),
-        ("num_actions", world.manifest.num_actions, "the dynamics", dynamics.num_actions),
-        ("context_frames", world.manifest.context_frames, "the dynamics", dynamics.context_frames),
-        ("tokens_per_frame", tokenizer.tokens_per_frame, "the dynamics", config.tokens_per_frame),
-    ]
-    if dynamics.discrete:
-        pairs.append(("codebook_size", tokenizer.codebook_size, "the dynamics", config.codebook_size))
-    else:
-        pairs.append(("latent_channels", tokenizer.latent_channels, "the dynamics", config.latent_channels))
-    known = set(inspect.signature(dynamics.generate).parameters)
-    if world.first_frames is not None:  # tokens cannot be corrected
-        known |= set(OF_FIRST_FRAMES) - ({"correct_every"} if dynamics.discrete else set())
-    for name, value in world.sampling.items():
-        if value is not None and name not in known:
-            raise PlaygroundError(f"{where}: sampling sets {name!r}, which its dynamics does not have; remove it")
-    if world.first_frames is not None:
-        for field in ("tokens_per_frame", "latent_channels"):
-            theirs = getattr(world.first_frames.config, field)
-            pairs.append((field, getattr(tokenizer, field), "the model of first frames", theirs))
-    if world.latent_actions is not None:
-        actions = world.latent_actions.num_actions
-        pairs.append(("num_actions", world.manifest.num_actions, "the latent action model", actions))
-    for name, ours, part, theirs in pairs:
-        if ours != theirs:
-            raise PlaygroundError(f"{where}: {name} is {ours}, but {part} has {theirs}; pack parts of one training run")
-    books = {"actions.json": world.actions}
-    books |= {book_name(name): source.actions for name, source in world.sources.items() if source.actions is not None}
-    for file, book in books.items():
-        for action in book:
-            if action.code >= dynamics.num_actions:
-                raise PlaygroundError(
-                    f"{where}: action {action.name!r} has code {action.code}, but the dynamics knows codes below"
-                    f" {dynamics.num_actions}; correct {file}"
-                )

@@ -12,7 +12,7 @@ from playground.world.files import MANIFEST_NAME
 from playground.world.sources import LOOKS_NAME, book_name
 
 SCHEMA_VERSION = 1
-COMPONENTS = ("tokenizer", "dynamics", "latent_actions", "first_frames")
+COMPONENTS = ("tokenizer", "dynamics", "latent_actions", "first_frames", "intents")
 REQUIRED_COMPONENTS = ("tokenizer", "dynamics")
 SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 """Names of worlds and prompts become file names."""

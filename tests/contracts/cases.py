@@ -14,7 +14,14 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from playground.core.registry import DYNAMICS, FIRST_FRAME_MODELS, LATENT_ACTION_MODELS, TOKENIZERS, Registry
+from playground.core.registry import (
+    DYNAMICS,
+    FIRST_FRAME_MODELS,
+    INTENT_MODELS,
+    LATENT_ACTION_MODELS,
+    TOKENIZERS,
+    Registry,
+)
 from playground.core.sampling import make_generator
 
 ModuleT = TypeVar("ModuleT", bound=nn.Module)
@@ -36,6 +43,11 @@ _FIRST_FRAMES: Fields = {
     "tokens_per_frame": 16, "latent_channels": 4, "prompt_dims": 6, "width": 32, "depth": 2,
 }  # fmt: skip
 
+_INTENTS: Fields = {
+    "names": ("noop", "left", "right"), "tokens_per_frame": 16, "latent_channels": 4, "num_actions": 5, "channels": 8,
+    "width": 16,
+}  # fmt: skip
+
 ROWS: dict[str, dict[str, tuple[Fields, ...]]] = {
     TOKENIZERS.kind: {
         "autoencoder": (_TOKENIZER, {**_TOKENIZER, "bottleneck": "fsq", "levels": (4, 3, 3), "latent_mask": 0.5}),
@@ -50,6 +62,9 @@ ROWS: dict[str, dict[str, tuple[Fields, ...]]] = {
     },
     FIRST_FRAME_MODELS.kind: {
         "diffusion": (_FIRST_FRAMES,),
+    },
+    INTENT_MODELS.kind: {
+        "latents": (_INTENTS, {**_INTENTS, "tokens_per_frame": 81}),
     },
 }
 

@@ -9,12 +9,16 @@ import pytest
 import torch
 
 from playground.core.component import Component, load_component, save_component
-from playground.core.registry import DYNAMICS, FIRST_FRAME_MODELS, LATENT_ACTION_MODELS, TOKENIZERS
+from playground.core.registry import DYNAMICS, FIRST_FRAME_MODELS, INTENT_MODELS, LATENT_ACTION_MODELS, TOKENIZERS
 from tests.contracts.cases import build, parameters
 
 every_model = pytest.mark.parametrize(
     "case",
-    [case for kind in (TOKENIZERS, LATENT_ACTION_MODELS, DYNAMICS, FIRST_FRAME_MODELS) for case in parameters(kind)],
+    [
+        case
+        for kind in (TOKENIZERS, LATENT_ACTION_MODELS, DYNAMICS, FIRST_FRAME_MODELS, INTENT_MODELS)
+        for case in parameters(kind)
+    ],
 )
 
 

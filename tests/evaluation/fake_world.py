@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import torch
@@ -111,7 +112,10 @@ def book() -> list[SimpleNamespace]:
 
 
 class FakeBook(list):
-    """A list of actions that knows its no-op."""
+    """A list of actions that knows its no-op and its keys."""
+
+    def from_keys(self, held: Any) -> SimpleNamespace:
+        return next((action for action in self if set(action.keys) & set(held)), self.noop)
 
     @property
     def noop(self) -> SimpleNamespace:

@@ -12,10 +12,11 @@ from playground.core.component import load_component, save_component
 from playground.core.config import config_to_dict
 from playground.core.errors import PlaygroundError
 from playground.core.registry import DYNAMICS, TOKENIZERS
+from playground.training.builders import Run, build_model
 from playground.training.distributed import ALONE
 from playground.training.pack import pack
 from playground.training.presets import StagePreset, load_preset
-from playground.training.run import Run, build_model, train
+from playground.training.run import train
 from tests.tiny_world import make_tiny_world
 
 SIZES = {"tokens_per_frame": 4, "latent_channels": 2, "num_actions": 3, "packing": 1, "width": 32, "depth": 2}

@@ -18,12 +18,13 @@ import torch
 
 from playground.core.errors import PlaygroundError
 from playground.training import loop, schedule
+from playground.training.builders import BUILDERS, Run
 from playground.training.checkpoint import checkpoints, load_checkpoint, save_checkpoint
 from playground.training.loop import LoopOptions, train_stage
 from playground.training.metrics import read_metrics
 from playground.training.prefetch import Prefetcher
 from playground.training.presets import load_preset
-from playground.training.run import BUILDERS, Run, train
+from playground.training.run import train
 from playground.training.schedule import Budget
 
 

@@ -15,9 +15,10 @@ from playground.core.registry import DYNAMICS
 from playground.data.dataset import ClipDataset
 from playground.data.format import DatasetInfo
 from playground.data.writer import ClipWriter
+from playground.training.builders import tells_texts_apart
 from playground.training.metrics import read_metrics
 from playground.training.outcomes import average_precision, end_share, find_outcomes, judged_starts
-from playground.training.run import tells_texts_apart, train
+from playground.training.run import train
 
 NONE = float("nan")
 

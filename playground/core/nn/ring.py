@@ -39,6 +39,7 @@ class RingUndo:
         bias: of the same slot, a scalar tensor.
         position: frames seen so far.
         previous: codes of the newest frame, (N, C) or (N,).
+        earlier: codes of the frame before that, of the same shape.
     """
 
     keys: Tensor
@@ -46,6 +47,7 @@ class RingUndo:
     bias: Tensor
     position: int
     previous: Tensor
+    earlier: Tensor
 
 
 @dataclass
@@ -58,6 +60,7 @@ class RingState:
         bias_BR: 0 for a filled slot, ``MASKED`` for an empty one.
         position_B: frames seen so far, int64; also the rotary position of the next frame.
         previous: codes of the newest frame (B, N, C) or (B, N).
+        earlier: codes of the frame before that, of the same shape; the two together show what moves.
     """
 
     keys: Tensor
@@ -65,6 +68,7 @@ class RingState:
     bias_BR: Tensor
     position_B: Tensor
     previous: Tensor
+    earlier: Tensor
 
     def __post_init__(self) -> None:
         """Nothing is known about angles yet."""
@@ -82,6 +86,7 @@ class RingState:
             bias_BR=torch.full((batch, slots), MASKED, device=device),
             position_B=torch.zeros(batch, dtype=torch.int64, device=device),
             previous=previous,
+            earlier=previous.clone(),
         )
 
     @property
@@ -117,6 +122,7 @@ class RingState:
         self.values[:, row_B, :, :, slot_B, :] = written.values[:, place_B].transpose(0, 1)
         self.bias_BR[row_B, slot_B] = 0.0
         self.position_B[row_B] += 1
+        self.earlier[row_B] = self.previous[row_B]
         self.previous[row_B] = written.codes[place_B]
 
     def _write_in_turn(self, written: Written, rows: list[int] | None, places: list[int] | None) -> None:
@@ -128,6 +134,7 @@ class RingState:
             self.values[:, row, ..., slot, :] = written.values[:, place]
             self.bias_BR[row, slot] = 0.0
             self.position_B[row] += 1
+            self.earlier[row] = self.previous[row]
             self.previous[row] = written.codes[place]
 
     def row(self, row: int) -> RingState:
@@ -138,6 +145,7 @@ class RingState:
             bias_BR=self.bias_BR[row : row + 1].clone(),
             position_B=self.position_B[row : row + 1].clone(),
             previous=self.previous[row : row + 1].clone(),
+            earlier=self.earlier[row : row + 1].clone(),
         )
 
     def undo_of(self, row: int) -> RingUndo:
@@ -150,6 +158,7 @@ class RingState:
             bias=self.bias_BR[row, slot].clone(),
             position=position,
             previous=self.previous[row].clone(),
+            earlier=self.earlier[row].clone(),
         )
 
     def undo(self, row: int, undo: RingUndo) -> None:
@@ -166,6 +175,7 @@ class RingState:
         self.position_B[row] = undo.position
         self._rotary = None
         self.previous[row] = undo.previous
+        self.earlier[row] = undo.earlier
 
     def put_row(self, row: int, source: RingState) -> None:
         """Overwrite one row with a single-row state, in place."""
@@ -175,9 +185,15 @@ class RingState:
         self.position_B[row] = source.position_B[0]
         self._rotary = None
         self.previous[row] = source.previous[0]
+        self.earlier[row] = source.earlier[0]
 
     def clone(self) -> RingState:
         """An independent copy of every row."""
         return RingState(
-            self.keys.clone(), self.values.clone(), self.bias_BR.clone(), self.position_B.clone(), self.previous.clone()
+            self.keys.clone(),
+            self.values.clone(),
+            self.bias_BR.clone(),
+            self.position_B.clone(),
+            self.previous.clone(),
+            self.earlier.clone(),
         )

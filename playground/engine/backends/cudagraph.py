@@ -43,6 +43,7 @@ class CudaGraphBackend(FixedRowsBackend):
         moved = copy.copy(world)
         moved.dynamics = copy.deepcopy(world.dynamics).to(self.device)
         moved.tokenizer = copy.deepcopy(world.tokenizer).to(self.device)
+        moved.intents = copy.deepcopy(world.intents).to(self.device) if world.intents is not None else None
         super().__init__(moved)
 
     def compile_step(self, rows: int) -> Graph:

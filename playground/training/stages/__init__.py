@@ -1,1 +1,1 @@
-"""What differs between the three stages: the batches, the loss call, the sample sheet and the warnings."""
+"""What differs between the stages: the batches, the loss call, the sample sheet and the warnings."""

@@ -1,0 +1,120 @@
+"""From what a player asks for to a latent action, by what is on the screen.
+
+A latent action says what a picture does: it falls, it stays, it scrolls. A key says what a player wants, and which
+latent action that is depends on the moment: no key means "fall" in the air and "stay" on the ground. With one fixed
+code a key, as in Genie, a jumper hangs in the air. So a small network reads the two newest frames and the name of the
+action, and picks the code, as recorded play shows it. It is the only part that needs recorded actions; the codes
+themselves and the dynamics are learned without.
+
+Legend: B rows, N latents, C channels, A codes, L names.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import torch
+import torch.nn.functional as F
+from einops import rearrange
+from torch import Tensor, nn
+
+from latent_actions.config import IntentConfig
+from playground.core.component import Component
+from playground.core.registry import INTENT_MODELS
+
+EMPHASIS = 3.0
+"""How much a name counts for, as guidance weighs a text: 1 copies recorded players, who hold left against a wall and
+stand more often than they set off, so that a player who stands would never get going."""
+
+COARSEST = 4
+"""Side of the grid at which places are told apart."""
+
+
+@INTENT_MODELS.register("latents")
+class IntentModel(Component):
+    """Two frames and the name of an action to a latent action."""
+
+    Config: ClassVar[type] = IntentConfig
+    type_name: ClassVar[str] = "latents"
+    mean_C: Tensor
+    scale_C: Tensor
+
+    def __init__(self, config: IntentConfig) -> None:
+        """Build the layers that ``config`` describes."""
+        super().__init__(config)
+        self.names = tuple(config.names)
+        self.num_actions = config.num_actions
+        self.grid = side = round(config.tokens_per_frame**0.5)
+        channels = config.channels
+        layers: list[nn.Module] = [nn.Conv2d(2 * config.latent_channels, channels, 3, padding=1), nn.SiLU()]
+        while side > COARSEST:
+            layers += [nn.Conv2d(channels, channels, 3, stride=2, padding=1), nn.SiLU()]
+            side = (side + 1) // 2
+        layers += [nn.Conv2d(channels, channels, 3, padding=1), nn.SiLU(), nn.Flatten()]
+        self.look = nn.Sequential(*layers, nn.Linear(channels * side * side, config.width))
+        self.name = nn.Embedding(len(self.names) + 1, config.width // 4)
+        self.scale_and_shift = nn.Linear(config.width // 4, 2 * config.width)
+        self.choose = nn.Sequential(
+            nn.SiLU(), nn.Linear(config.width, config.width), nn.SiLU(), nn.Linear(config.width, config.num_actions)
+        )
+        self.register_buffer("mean_C", torch.zeros(config.latent_channels))
+        self.register_buffer("scale_C", torch.ones(config.latent_channels))
+
+    def set_statistics(self, latents: Tensor) -> None:
+        """From now on normalise latents (..., C), inside the model, by the mean and variance of these."""
+        flat = latents.reshape(-1, latents.shape[-1]).float()
+        self.mean_C.copy_(flat.mean(dim=0))
+        self.scale_C.copy_(flat.std(dim=0).clamp_min(1e-3))
+
+    def forward(self, earlier_BNC: Tensor, latest_BNC: Tensor, name_B: Tensor) -> Tensor:
+        """Logits (B, A) of the latent action that comes next.
+
+        Args:
+            earlier_BNC: latents of the frame before the newest.
+            latest_BNC: latents of the newest frame.
+            name_B: int64 index in ``names``, their number for "not known".
+        """
+        seen = self.look(self._side_by_side(earlier_BNC, latest_BNC))
+        scale, shift = self.scale_and_shift(self.name(name_B)).chunk(2, dim=-1)
+        logits: Tensor = self.choose(seen * (1 + scale) + shift)
+        return logits
+
+    def read(self, earlier_BNC: Tensor, latest_BNC: Tensor, name_B: Tensor) -> Tensor:
+        """The latent action (B,) int64 that each row's name means now; arguments as in :meth:`forward`."""
+        asked = self(earlier_BNC, latest_BNC, name_B).log_softmax(dim=-1)
+        anyway = self(earlier_BNC, latest_BNC, torch.full_like(name_B, len(self.names))).log_softmax(dim=-1)
+        return (anyway + EMPHASIS * (asked - anyway)).argmax(dim=-1)
+
+    def loss(
+        self, earlier_BNC: Tensor, latest_BNC: Tensor, name_B: Tensor, action_B: Tensor, generator: torch.Generator
+    ) -> dict[str, Tensor]:
+        """Cross entropy of the latent action that came next.
+
+        Args:
+            earlier_BNC: latents of the frame before the newest.
+            latest_BNC: latents of the newest frame.
+            name_B: int64 recorded action that followed, -1 where not known.
+            action_B: int64 latent action that followed.
+            generator: decides what is hidden, shown twice and disturbed.
+
+        Returns:
+            ``loss``; ``accuracy``, the share of codes that were guessed.
+        """
+        draws = torch.rand(2, len(name_B), generator=generator, device=name_B.device)
+        hidden = (name_B < 0) | (draws[0] < self.config.name_dropout)
+        name_B = torch.where(hidden, torch.full_like(name_B, len(self.names)), name_B)
+        still = (draws[1] < self.config.still_share)[:, None, None]
+        earlier_BNC = torch.where(still, latest_BNC, earlier_BNC)
+        logits = self(self._disturbed(earlier_BNC, generator), self._disturbed(latest_BNC, generator), name_B)
+        accuracy = (logits.argmax(dim=-1) == action_B).float().mean()
+        return {"loss": F.cross_entropy(logits.float(), action_B), "accuracy": accuracy}
+
+    def _side_by_side(self, earlier_BNC: Tensor, latest_BNC: Tensor) -> Tensor:
+        both = torch.cat([(latents - self.mean_C) / self.scale_C for latents in (earlier_BNC, latest_BNC)], dim=-1)
+        return rearrange(both, "b (h w) c -> b c h w", h=self.grid)
+
+    def _disturbed(self, latents_BNC: Tensor, generator: torch.Generator) -> Tensor:
+        device = latents_BNC.device
+        amount = torch.rand(len(latents_BNC), 1, 1, generator=generator, device=device) * self.config.latent_noise
+        noise = torch.randn(latents_BNC.shape, generator=generator, device=device)
+        return latents_BNC + amount * self.scale_C * noise
