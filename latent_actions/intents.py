@@ -74,15 +74,13 @@ class IntentModel(Component):
             latest_BNC: latents of the newest frame.
             name_B: int64 index in ``names``, their number for "not known".
         """
-        seen = self.look(self._side_by_side(earlier_BNC, latest_BNC))
-        scale, shift = self.scale_and_shift(self.name(name_B)).chunk(2, dim=-1)
-        logits: Tensor = self.choose(seen * (1 + scale) + shift)
-        return logits
+        return self._logits(self.look(self._side_by_side(earlier_BNC, latest_BNC)), name_B)
 
     def read(self, earlier_BNC: Tensor, latest_BNC: Tensor, name_B: Tensor) -> Tensor:
         """The latent action (B,) int64 that each row's name means now; arguments as in :meth:`forward`."""
-        asked = self(earlier_BNC, latest_BNC, name_B).log_softmax(dim=-1)
-        anyway = self(earlier_BNC, latest_BNC, torch.full_like(name_B, len(self.names))).log_softmax(dim=-1)
+        seen = self.look(self._side_by_side(earlier_BNC, latest_BNC))
+        asked = self._logits(seen, name_B).log_softmax(dim=-1)
+        anyway = self._logits(seen, torch.full_like(name_B, len(self.names))).log_softmax(dim=-1)
         return (anyway + EMPHASIS * (asked - anyway)).argmax(dim=-1)
 
     def loss(
@@ -108,6 +106,11 @@ class IntentModel(Component):
         logits = self(self._disturbed(earlier_BNC, generator), self._disturbed(latest_BNC, generator), name_B)
         accuracy = (logits.argmax(dim=-1) == action_B).float().mean()
         return {"loss": F.cross_entropy(logits.float(), action_B), "accuracy": accuracy}
+
+    def _logits(self, seen_BD: Tensor, name_B: Tensor) -> Tensor:
+        scale, shift = self.scale_and_shift(self.name(name_B)).chunk(2, dim=-1)
+        logits: Tensor = self.choose(seen_BD * (1 + scale) + shift)
+        return logits
 
     def _side_by_side(self, earlier_BNC: Tensor, latest_BNC: Tensor) -> Tensor:
         both = torch.cat([(latents - self.mean_C) / self.scale_C for latents in (earlier_BNC, latest_BNC)], dim=-1)

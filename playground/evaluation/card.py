@@ -38,6 +38,7 @@ _COMPONENTS = {
     "latent_actions": "reads from two frames what a player could have done between them",
     "first_frames": "draws first frames from words",
     "dynamics": "predicts the next frame's latents from the past and a latent action",
+    "intents": "reads from the two newest frames which latent action a key means now",
 }
 
 
@@ -54,6 +55,7 @@ def model_card(
         world: ``name``, ``frame_size``, ``fps``, ``actions`` (entries of ``actions.json``), ``licence``,
             ``data_statement`` and ``prompts``; missing ones are left out of the text. A world of several sources also
             has ``books``: source name to the entries of its own book.
+            ``parts`` lists the folders of its components.
         report: numbers of ``report.json``; without it the card says that the world was not measured.
         bench: the flat bench numbers of one backend, or backend name to such numbers.
         run: ``run.json`` of the training run.
@@ -64,7 +66,7 @@ def model_card(
     """
     name = str(world.get("name", "world"))
     parts = [f"# {name}", _what_it_is(world), "## Use", _use(name)]
-    parts += ["## Actions", _books(world["books"]) if world.get("books") else _actions(world.get("actions") or [])]
+    parts += ["## Actions", _actions(world)]
     parts += ["## Data", _data(world, datasets)]
     parts += ["## Licence and attribution", _licence(world, datasets)]
     parts += ["## Numbers", _numbers(report) if report else "Not measured yet: run `playground eval`."]
@@ -82,32 +84,31 @@ def _what_it_is(world: Mapping[str, Any]) -> str:
     if size and fps:
         text += f"It shows {size}x{size} pixels and is meant to be played at {fps:.3g} frames per second. "
     text += "Its parts:\n\n"
-    return text + "\n".join(f"- `{part}/` {purpose}" for part, purpose in _COMPONENTS.items())
+    there = world.get("parts") or _COMPONENTS
+    return text + "\n".join(f"- `{part}/` {purpose}" for part, purpose in _COMPONENTS.items() if part in there)
 
 
 def _use(name: str) -> str:
     return f"```\nplayground play {name}\n```\n\nWeights are safetensors files: loading them runs no code."
 
 
-def _actions(entries: Sequence[Mapping[str, Any]]) -> str:
-    if not entries:
+def _actions(world: Mapping[str, Any]) -> str:
+    """The keys. In a world with intents they are names, which mean another latent action at every moment."""
+    books, entries = world.get("books") or {}, world.get("actions") or []
+    named = "intents" in (world.get("parts") or ())
+    if not books and not entries:
         return "No action has a key yet; latent actions are played by their number."
-    lines = ["| latent action | name | keys |", "|---:|---|---|"]
-    for entry in entries:
-        idle = "(no key held)" if entry.get("noop") else ""
-        keys = ", ".join(f"`{key}`" for key in entry.get("keys", [])) or idle
-        lines.append(f"| {entry.get('code')} | {entry.get('name')} | {keys} |")
-    return "\n".join(lines)
-
-
-def _books(books: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
-    """Keys mean what the player of that source expects; the latent actions behind them are shared."""
-    lines = ["| source | name | keys | latent action |", "|---|---|---|---:|"]
-    for source, entries in books.items():
-        for entry in entries:
+    lines = ["| source | name | keys |", "|---|---|---|"] if books else ["| name | keys |", "|---|---|"]
+    if not named:  # a code in a column of its own
+        lines = [lines[0] + " latent action |", lines[1] + "---:|"]
+    for source, own in (books or {"": entries}).items():
+        for entry in own:
             keys = ", ".join(f"`{key}`" for key in entry.get("keys", [])) or "(no key held)" * bool(entry.get("noop"))
-            if keys:
-                lines.append(f"| {source} | {entry.get('name')} | {keys} | {entry.get('code')} |")
+            if keys or not books:
+                cells = [source] * bool(books) + [str(entry.get("name")), keys] + [str(entry.get("code"))] * (not named)
+                lines.append(f"| {' | '.join(cells)} |")
+    if named:
+        lines += ["", "Which latent action a name means is read from the picture, frame by frame."]
     return "\n".join(lines)
 
 

@@ -65,6 +65,7 @@ def pack(
     card = model_card(
         {
             "name": name,
+            "parts": list(parts),
             "frame_size": info.size,
             "fps": info.fps,
             "actions": actions.to_entries(),

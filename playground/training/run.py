@@ -148,6 +148,11 @@ def train_one(run: Run, name: str, seconds: float | None, steps: int | None) -> 
     )
     with run.peers.first_then_others():
         stage = BUILDERS[name](run, recipe)
+    if seconds is not None and budget.used() >= seconds:
+        raise PlaygroundError(
+            f"stage {name}: preparing the data took {budget.used():.0f} s, all of its budget of {seconds:.0f} s; what"
+            " was prepared is kept, so start the stage again, or give it more time"
+        )
     if run.progress:
         estimate = estimate_stage(stage, budget, run.device)
         estimate = replace(estimate, frames_per_s=estimate.frames_per_s * run.peers.count)

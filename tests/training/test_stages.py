@@ -42,11 +42,11 @@ def test_tokenizer_and_dynamics_learn_from_labels(tiny_data, tiny_preset, tmp_pa
 def test_all_three_stages_share_a_time_budget(tiny_data, tiny_preset, tmp_path):
     tiny_preset.write_text(tiny_preset.read_text().replace('"label"', '"latent"'))
     out = tmp_path / "run"
-    results = train("all", str(tiny_preset), [tiny_data], out, budget_seconds=6, device="cpu", progress=False)
+    results = train("all", str(tiny_preset), [tiny_data], out, budget_seconds=9, device="cpu", progress=False)
     assert list(results) == ["tokenizer", "latent-actions", "dynamics"]
     assert all(result.finished for result in results.values())
     assert (out / "actions.json").is_file()
-    again = train("all", str(tiny_preset), [tiny_data], out, budget_seconds=6, resume=True, progress=False)
+    again = train("all", str(tiny_preset), [tiny_data], out, budget_seconds=9, resume=True, progress=False)
     assert [r.steps for r in again.values()] == [r.steps for r in results.values()]
 
 
