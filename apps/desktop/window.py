@@ -319,9 +319,7 @@ class Window:
 
     def _new_keymap(self) -> Keymap:
         keys = [key for entry in self.book.entries for key in entry.keys]
-        # The codes of named actions are higher than their number: digits mean nothing among them.
-        by_digit = sum(entry.code < len(self.book.entries) for entry in self.book.entries)
-        return Keymap(keys, num_actions=by_digit, texts=self._texts)
+        return Keymap(keys, num_actions=len(self.book.entries), texts=self._texts)
 
     def _say(self, text: str, seconds: float = _NOTICE_S) -> None:
         self._notice = (text, time.monotonic() + seconds)

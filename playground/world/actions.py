@@ -115,7 +115,9 @@ class ActionBook:
         """Return the action that is meant.
 
         Args:
-            action: a name, a key or chord in any order, a code (also as ``"3"`` or ``"#3"``), or an entry.
+            action: a name, a key or chord in any order, a code (also as ``"3"`` or ``"#3"``), or an entry. A code below
+                the highest one of the book is known to its world even without an entry: in a book of names (see
+                :mod:`playground.world.intents`) the latent actions have none.
 
         Raises:
             PlaygroundError: the world has no such action; the message suggests the closest one.
@@ -139,6 +141,8 @@ class ActionBook:
         for entry in self.entries:
             if entry.code == code:
                 return entry
+        if 0 <= code < max(entry.code for entry in self.entries):
+            return Action(code, f"{CODE_PREFIX}{code}")
         raise PlaygroundError(self._unknown(str(code)))
 
     def from_keys(self, held: Iterable[str]) -> Action:

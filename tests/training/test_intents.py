@@ -74,6 +74,12 @@ def test_a_world_gets_names_that_are_codes_like_any_other(preset: Path, tmp_path
         codes = [world.actions.resolve(name).code for name in ("left", "left", "right", "noop")]
         again = [session.step(code) for code in codes]
     np.testing.assert_array_equal(played, again)
+    with world.generate(0, seed=1, backend="eager") as session:
+        session.step(1)  # a latent action itself, as in recordings of a world without names
+        session.step("#0")
+        assert session.action == 0
+        with pytest.raises(PlaygroundError, match="99"):
+            session.step(99)
     twin = World.load(world.save(tmp_path / "twin"))
     assert twin.intents is not None
     assert twin.intents.names == ("noop", "left", "right")
