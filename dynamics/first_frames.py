@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from dynamics.trunk import level_waves
 from playground.core.component import Component
 from playground.core.nn.blocks import SpaceAttention, SwiGLU
+from playground.core.nn.statistics import NormalisedLatents
 from playground.core.registry import FIRST_FRAME_MODELS
 from playground.core.sampling import Draw, row_noise
 
@@ -111,13 +112,11 @@ class ConditionedBlock(nn.Module):
 
 
 @FIRST_FRAME_MODELS.register("diffusion")
-class FirstFrameDiffusion(Component):
+class FirstFrameDiffusion(NormalisedLatents, Component):
     """Latents of first frames, drawn from a text or from nothing in ``PASSES`` small steps."""
 
     type_name: ClassVar[str] = "diffusion"
     Config: ClassVar[type] = FirstFrameConfig
-    mean_C: Tensor
-    scale_C: Tensor
     prompt_mean_P: Tensor
     prompt_scale_P: Tensor
 
@@ -139,8 +138,7 @@ class FirstFrameDiffusion(Component):
         self.head = nn.Linear(width, channels)
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)
-        self.register_buffer("mean_C", torch.zeros(config.latent_channels))
-        self.register_buffer("scale_C", torch.ones(config.latent_channels))
+        self.register_statistics(config.latent_channels)
         # Embeddings have length 1; unscaled, they would start far below everything else and be learned late.
         self.register_buffer("prompt_mean_P", torch.zeros(config.prompt_dims))
         self.register_buffer("prompt_scale_P", torch.full((config.prompt_dims,), max(config.prompt_dims, 1) ** -0.5))
@@ -150,9 +148,7 @@ class FirstFrameDiffusion(Component):
 
         Captions of one game share most of their words, and most of their embedding; what differs is what counts.
         """
-        flat = latents.reshape(-1, latents.shape[-1]).float()
-        self.mean_C.copy_(flat.mean(dim=0))
-        self.scale_C.copy_(flat.std(dim=0).clamp_min(1e-3))
+        super().set_statistics(latents)
         if prompts_RP is not None:
             self.prompt_mean_P.copy_(prompts_RP.mean(dim=0))
             self.prompt_scale_P.copy_(prompts_RP.std(dim=0).clamp_min(1e-4))

@@ -24,6 +24,7 @@ from dynamics.config import DynamicsConfig
 from dynamics.frame import FrameDynamics, FrameNetwork, Run
 from playground.core.errors import PlaygroundError
 from playground.core.nn.ring import RingState, Written
+from playground.core.nn.statistics import NormalisedLatents
 from playground.core.registry import DYNAMICS
 from playground.core.sampling import Draw, row_noise
 
@@ -50,26 +51,17 @@ class ShortcutNetwork(FrameNetwork):
 
 
 @DYNAMICS.register("shortcut")
-class ShortcutDynamics(FrameDynamics):
+class ShortcutDynamics(NormalisedLatents, FrameDynamics):
     """Next-frame latents by a few denoising steps."""
 
     type_name: ClassVar[str] = "shortcut"
     discrete: ClassVar[bool] = False
-    mean_C: Tensor
-    scale_C: Tensor
 
     def __init__(self, config: DynamicsConfig) -> None:
         """Build the network that ``config`` describes."""
         super().__init__(config)
         self.network = ShortcutNetwork(config)
-        self.register_buffer("mean_C", torch.zeros(config.latent_channels))
-        self.register_buffer("scale_C", torch.ones(config.latent_channels))
-
-    def set_statistics(self, latents: Tensor) -> None:
-        """From now on normalise latents (..., C) in [-1, 1], inside the model, by the mean and variance of these."""
-        flat = latents.reshape(-1, latents.shape[-1]).float()
-        self.mean_C.copy_(flat.mean(dim=0))
-        self.scale_C.copy_(flat.std(dim=0).clamp_min(1e-3))
+        self.register_statistics(config.latent_channels)
 
     def before_first(self, batch: int) -> Tensor:
         """Zeros, the mean of the data."""

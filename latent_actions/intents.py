@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from latent_actions.config import IntentConfig
 from playground.core.component import Component
+from playground.core.nn.statistics import NormalisedLatents
 from playground.core.registry import INTENT_MODELS
 
 EMPHASIS = 3.0
@@ -31,13 +32,11 @@ COARSEST = 4
 
 
 @INTENT_MODELS.register("latents")
-class IntentModel(Component):
+class IntentModel(NormalisedLatents, Component):
     """Two frames and the name of an action to a latent action."""
 
     Config: ClassVar[type] = IntentConfig
     type_name: ClassVar[str] = "latents"
-    mean_C: Tensor
-    scale_C: Tensor
 
     def __init__(self, config: IntentConfig) -> None:
         """Build the layers that ``config`` describes."""
@@ -57,14 +56,7 @@ class IntentModel(Component):
         self.choose = nn.Sequential(
             nn.SiLU(), nn.Linear(config.width, config.width), nn.SiLU(), nn.Linear(config.width, config.num_actions)
         )
-        self.register_buffer("mean_C", torch.zeros(config.latent_channels))
-        self.register_buffer("scale_C", torch.ones(config.latent_channels))
-
-    def set_statistics(self, latents: Tensor) -> None:
-        """From now on normalise latents (..., C), inside the model, by the mean and variance of these."""
-        flat = latents.reshape(-1, latents.shape[-1]).float()
-        self.mean_C.copy_(flat.mean(dim=0))
-        self.scale_C.copy_(flat.std(dim=0).clamp_min(1e-3))
+        self.register_statistics(config.latent_channels)
 
     def forward(self, earlier_BNC: Tensor, latest_BNC: Tensor, name_B: Tensor) -> Tensor:
         """Logits (B, A) of the latent action that comes next.
