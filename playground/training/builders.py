@@ -123,6 +123,8 @@ def _latent_actions(run: Run, recipe: StagePreset) -> Stage:
     derived: dict[str, Any] = {"frame_size": run.preset.frame_size}
     if labelled:
         derived["num_actions"] = len(dataset.action_names)
+    elif recipe.label_share > 0:
+        derived["num_labels"] = len(dataset.action_names)
     model = build_model(run, "latent-actions", recipe, derived)
     return LatentActionStage(model, dataset, recipe.batch, 1.0 if labelled else recipe.label_share, run.device)
 

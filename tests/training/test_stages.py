@@ -11,7 +11,7 @@ from apps.cli.main import main
 from playground.core.component import load_component
 from playground.core.config import read_json
 from playground.core.errors import PlaygroundError
-from playground.core.registry import DYNAMICS, TOKENIZERS
+from playground.core.registry import DYNAMICS, LATENT_ACTION_MODELS, TOKENIZERS
 from playground.training.alarms import code_alarms, code_metrics, control_alarms
 from playground.training.metrics import read_metrics
 from playground.training.run import train
@@ -48,6 +48,18 @@ def test_all_three_stages_share_a_time_budget(tiny_data, tiny_preset, tmp_path):
     assert (out / "actions.json").is_file()
     again = train("all", str(tiny_preset), [tiny_data], out, budget_seconds=9, resume=True, progress=False)
     assert [r.steps for r in again.values()] == [r.steps for r in results.values()]
+
+
+def test_shown_labels_reach_the_latent_actions(tiny_data, tiny_preset, tmp_path):
+    text = tiny_preset.read_text()
+    assert "[latent_actions.model]" in text  # the share belongs to the section before it
+    tiny_preset.write_text(text.replace("[latent_actions.model]", "label_share = 0.5\n[latent_actions.model]"))
+    train("latent-actions", str(tiny_preset), [tiny_data], tmp_path, steps=2, progress=False)
+    model = load_component(LATENT_ACTION_MODELS, tmp_path / "latent-actions" / "export")
+    assert model.config.num_labels == 5
+    tiny_preset.write_text(text)
+    train("latent-actions", str(tiny_preset), [tiny_data], tmp_path / "plain", steps=2, progress=False)
+    assert load_component(LATENT_ACTION_MODELS, tmp_path / "plain" / "latent-actions" / "export").labels is None
 
 
 def test_a_stage_can_start_from_an_earlier_run(tiny_data, tiny_preset, tmp_path):
