@@ -61,12 +61,14 @@ class Judge:
         network: the trained network.
         accuracy: mean over the actions of the share of unseen real triples that it names rightly.
         held_out: how many unseen triples that rests on.
+        learned_from: how many clips, counted from the first, it has seen.
     """
 
     names: list[str]
     network: ActionJudge
     accuracy: float
     held_out: int
+    learned_from: int
 
     def read(self, frames_BTHWC: np.ndarray) -> np.ndarray:
         """Which action produced each frame from the third on: int64 ``(B, T - 2)``."""
@@ -122,7 +124,7 @@ def train_judge(
         if on_step is not None:
             on_step(step + 1, steps)
     network.eval()
-    return Judge([names[index] for index in kept], network, *_tested(network, small, labels_BT, test, kept))
+    return Judge([names[index] for index in kept], network, *_tested(network, small, labels_BT, test, kept), cut)
 
 
 def shrink(frames: np.ndarray, side: int = SIDE) -> np.ndarray:

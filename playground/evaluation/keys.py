@@ -52,8 +52,12 @@ KEYS: dict[str, Key] = {
     "key_accuracy": Key(
         "share of generated frames in which a probe trained on real clips recognises the held key", "more"
     ),
-    "probe_accuracy": Key("the probe's own share on unseen real clips: the ceiling of key_accuracy"),
+    "probe_accuracy": Key("the probe's own share on unseen real clips, in which few keys are held for long"),
     "probe_samples": Key("unseen real frames that probe_accuracy rests on"),
+    "keys_read_16": Key(
+        "share of 16 generated frames under recorded keys in which that probe recognises them, every key alike", "more"
+    ),
+    "keys_read_real_16": Key("the same of the true frames, which no probe has seen: the ceiling of keys_read_16"),
     "key_consistency": Key(
         "share of generated frames in which the world's own latent action model reads the held code; "
         "a consistency check, not an independent judge",

@@ -256,6 +256,35 @@ def roll_out(
     )
 
 
+def continue_clips(
+    world: Any,
+    clips_BTHWC: np.ndarray,
+    context: int,
+    actions_BT: np.ndarray,
+    seed: int,
+    prompt_BP: torch.Tensor | None = None,
+    batch: int = 32,
+) -> np.ndarray:
+    """What a world draws in the place of all frames after the context, under given actions: uint8 (B, T, H, W, C).
+
+    Args:
+        world: the world that is measured.
+        clips_BTHWC: uint8 true clips.
+        context: frames shown before the first generated one, whose latent actions are inferred.
+        actions_BT: the action for every frame; those of the context do not matter.
+        seed: of noise.
+        prompt_BP: embedded captions, for a world that takes texts.
+        batch: clips a forward pass.
+    """
+    parts = []
+    for start in range(0, len(clips_BTHWC), batch):
+        rows = slice(start, start + batch)
+        prompt, shown = None if prompt_BP is None else prompt_BP[rows], clips_BTHWC[rows, :context]
+        state = prefill(world, shown, infer_actions(world, shown), seed + start, prompt)
+        parts.append(play(world, state, actions_BT[rows, context:], seed + start + 1, prompt_BP=prompt))
+    return np.concatenate(parts)
+
+
 def pressed_arms(pressed_BT: np.ndarray, sources_B: Sequence[str]) -> dict[str, np.ndarray]:
     """The actions (B, T) of ``PRESSED``: a clip's own, and those of the next clip of its source."""
     order = np.arange(len(sources_B))

@@ -12,13 +12,14 @@ import numpy as np
 
 from playground.core.config import write_json
 from playground.core.errors import PlaygroundError, suggest
-from playground.evaluation import features, inverse_dynamics, measure, pictures, probes, rollouts, survival
+from playground.evaluation import features, measure, pictures, probes, rollouts, survival
 from playground.evaluation.charts import save_curves
 from playground.evaluation.intervals import mean_half_width, share_half_width
+from playground.evaluation.key_probes import KeyProbe
 from playground.evaluation.measure import HORIZON
 from playground.evaluation.pressed import pressed_actions
 from playground.evaluation.report import finite_numbers, write_report
-from playground.evaluation.sample import Sample, draw_sample, fit_size, open_sources
+from playground.evaluation.sample import Sample, draw_sample, fit_sample, open_sources
 from playground.evaluation.speed import measure_speed
 from playground.evaluation.starts import Starts, shipped_prompts
 from playground.evaluation.text_probes import TextProbe
@@ -26,7 +27,6 @@ from playground.evaluation.texts import embed_captions
 
 SUITES = ("core", "long")
 _STARTS = 16
-_JUDGE_CLIPS = 400
 
 
 def evaluate_world(
@@ -70,7 +70,7 @@ def evaluate_world(
     context = max(1, min(context, world.dynamics.context_frames))
     sources, length, short = open_sources(data, [context + HORIZON, 1 + HORIZON, 1])
     per_clip = HORIZON if length > HORIZON else length
-    sample = _fitted(world, draw_sample(sources, max(1, -(-frames // per_clip))))
+    sample = fit_sample(world, draw_sample(sources, max(1, -(-frames // per_clip))))
     report_file = Path(out) if str(out).endswith(".json") else Path(out) / "report.json"
     report_file.parent.mkdir(parents=True, exist_ok=True)
     bars = Bars(progress)
@@ -194,56 +194,12 @@ class Evaluation:
             return None
 
     def _keys(self) -> None:
-        sources = self.sources
         if not any(len(probes.keyed_actions(self.world, source)) > 1 for source in self.starts.sources):
             self.note("key_accuracy: fewer than two actions of the world have keys")
             return
         self._per_source("key_consistency", probes.key_consistency)
-        if self.context < inverse_dynamics.FRAMES - 1:
-            self.note("key_accuracy: the probe needs two frames of context, the episodes are too short")
-            return
-        found = [self._judged(name, dataset, len(sources) > 1) for name, dataset in sources.items()]
-        shares = [shares for shares in found if shares is not None]
-        if shares:
-            self._mean("key_accuracy", np.concatenate(shares))
-        ceilings = [value for key, value in self.numbers.items() if key.startswith("probe_accuracy/")]
-        if ceilings:
-            self.numbers["probe_accuracy"] = float(np.mean(ceilings))
-
-    def _judged(self, source: str, dataset: Any, several: bool) -> np.ndarray | None:
-        """``probe_accuracy`` and the values of ``key_accuracy`` for one source."""
-        names = [str(action.name) for action in probes.keyed_actions(self.world, source)]
-        recorded = list(getattr(getattr(dataset, "info", None), "action_names", []))
-        where = f" for {source}" if several else ""
-        if len(set(names) & set(recorded)) < 2:
-            self.note(
-                f"key_accuracy{where}: the data has no recorded actions with the names of the world's keys; "
-                "see key_consistency"
-            )
-            return None
-        clips = _fitted(self.world, draw_sample({source: dataset}, _JUDGE_CLIPS))
-        table = np.array([names.index(name) if name in names else -1 for name in recorded] + [-1], np.int64)
-        tell = self.progress
-        told = None if tell is None else lambda done, total: tell("probe", done, total)
-        judge = inverse_dynamics.train_judge(
-            clips.clips_BTHWC, table[clips.labels_BT], names, self.seed, inverse_dynamics.STEPS, told
-        )
-        if judge is None:
-            self.note(f"key_accuracy{where}: fewer than two of the world's keys are frequent enough in the data")
-            return None
-        suffix = f"/{source}" if several else ""
-        picks = slice(None, None, max(1, len(clips.clips_BTHWC) // _STARTS))
-        mine, texts = clips.clips_BTHWC[picks][:_STARTS, : self.context], self._texts(clips.captions[picks][:_STARTS])
-        shares = probes.key_accuracy(
-            self.world, judge, mine, seed=self.seed, progress=self.progress, text_BP=texts, source=source
-        )
-        if shares is None:
-            self.note(f"key_accuracy{where}: fewer than two of the world's keys are frequent enough in the data")
-            return None
-        self.numbers |= {f"probe_accuracy{suffix}": judge.accuracy, f"probe_samples{suffix}": judge.held_out}
-        if several:
-            self._mean("key_accuracy", shares, suffix)
-        return shares
+        told = self.note, self.progress
+        self.numbers |= KeyProbe(self.world, self.sources, self.context, self.seed, self._texts, *told).measure()
 
     def _prompts(self, suite: str) -> None:
         """Opposite keys over the shipped prompts, and whether a place is still there on return."""
@@ -353,17 +309,6 @@ def _load_world(world: Any) -> Any:
     from playground.world.bundle import World
 
     return World.load(world)
-
-
-def _fitted(world: Any, sample: Sample) -> Sample:
-    size, clips = int(world.frame_size), sample.clips_BTHWC
-    fitted = fit_size(clips, size)
-    if fitted is None:
-        raise PlaygroundError(
-            f"the dataset has {clips.shape[3]}x{clips.shape[2]} pixel frames but world {world.name!r} needs "
-            f"{size}x{size}; collect or import the data at that size or a whole multiple of it"
-        )
-    return Sample(fitted, sample.labels_BT, sample.captions, sample.sources_B)
 
 
 class Bars:

@@ -37,6 +37,11 @@ class Sample:
         """Which clips come from ``source``, bool ``(B,)``."""
         return self.sources_B == source
 
+    def some(self, rows: Sequence[int] | np.ndarray) -> Sample:
+        """The clips at the places ``rows``, in that order."""
+        captions = [self.captions[row] for row in rows]
+        return Sample(self.clips_BTHWC[rows], self.labels_BT[rows], captions, self.sources_B[rows])
+
 
 def open_sources(data: Any, lengths: Sequence[int]) -> tuple[dict[str, Any], int, list[str]]:
     """Open the data as one dataset a source, with the longest windows that all of them allow.
@@ -131,3 +136,19 @@ def fit_size(clips_BTHWC: np.ndarray, size: int) -> np.ndarray | None:
         return None
     shape = (*clips_BTHWC.shape[:2], size, factor, size, factor, 3)
     return np.stack([clip.mean(axis=(2, 4)).round().astype(np.uint8) for clip in clips_BTHWC.reshape(shape)])
+
+
+def fit_sample(world: Any, sample: Sample) -> Sample:
+    """The sample at the world's frame size.
+
+    Raises:
+        PlaygroundError: its frames are smaller, or no whole multiple of it.
+    """
+    size, clips = int(world.frame_size), sample.clips_BTHWC
+    fitted = fit_size(clips, size)
+    if fitted is None:
+        raise PlaygroundError(
+            f"the dataset has {clips.shape[3]}x{clips.shape[2]} pixel frames but world {world.name!r} needs "
+            f"{size}x{size}; collect or import the data at that size or a whole multiple of it"
+        )
+    return Sample(fitted, sample.labels_BT, sample.captions, sample.sources_B)

@@ -146,7 +146,7 @@ class ScrollData:
     def __init__(self, clips: int = 6, length: int = 20, seed: int = 0, labels: bool = True) -> None:
         self.clips, self.length, self.seed = clips, length, seed
         names = [action.name for action in book()] if labels else []
-        self.info = SimpleNamespace(source="scroll", action_names=names)
+        self.info, self.action_names = SimpleNamespace(source="scroll"), names
 
     def __len__(self) -> int:
         return self.clips
@@ -157,6 +157,6 @@ class ScrollData:
         for _ in range(self.length - 1):
             actions.append(int(rng.integers(0, 3)))
             frames.append(scroll(frames[-1], actions[-1]))
-        if not self.info.action_names:
+        if not self.action_names:
             actions = [-1] * self.length
         return SimpleNamespace(frames_BTHWC=np.stack(frames)[None], actions_BT=np.array(actions)[None], captions=[""])

@@ -8,6 +8,7 @@ from playground.evaluation import (
     frechet,
     intervals,
     inverse_dynamics,
+    key_probes,
     measure,
     metrics,
     perceptual,
@@ -116,6 +117,23 @@ def keys_as_an_independent_judge_sees_them(judge: inverse_dynamics.Judge) -> Non
     assert shares["obey"] > 0.9
     assert abs(shares["ignore"] - 1 / 3) < 0.05
     assert abs(shares["freeze"] - 1 / 3) < 0.05
+
+
+def recorded_keys_are_read_back(judge: inverse_dynamics.Judge) -> None:
+    clips = draw_sample({"scroll": ScrollData(90, labels=True)}, 90).some(range(60, 90))
+    shares = {}
+    for manner in ("obey", "ignore", "freeze"):
+        world = FakeWorld(ScrollDynamics(manner))
+        made = rollouts.continue_clips(world, clips.clips_BTHWC, CONTEXT, clips.labels_BT, seed=0)
+        found = key_probes.read_back(judge, clips.clips_BTHWC, made, clips.labels_BT)
+        assert found is not None
+        shares[manner] = found.summary(np.arange(30))
+        assert shares[manner]["keys_read_real_16"] > 0.9
+    assert shares["obey"]["keys_read_16"] == shares["obey"]["keys_read_real_16"]
+    assert abs(shares["ignore"]["keys_read_16"] - 1 / 3) < 0.1
+    assert abs(shares["freeze"]["keys_read_16"] - 1 / 3) < 0.1
+    nothing = key_probes.read_back(judge, clips.clips_BTHWC, made, np.full_like(clips.labels_BT, -1))
+    assert nothing is None
 
 
 def places_that_come_back() -> None:

@@ -60,6 +60,10 @@ def test_keys_are_judged_independently(judge: inverse_dynamics.Judge) -> None:
     known.keys_as_an_independent_judge_sees_them(judge)
 
 
+def test_recorded_keys_are_read_back(judge: inverse_dynamics.Judge) -> None:
+    known.recorded_keys_are_read_back(judge)
+
+
 def _arm_plays(arm: str, instead: str) -> Callable[..., Any]:
     real = rollouts.arm_actions
 
