@@ -35,7 +35,7 @@ ACTIONS = {
 }
 MOVES = {"left": (-1, 0), "right": (1, 0), "up": (0, -1), "down": (0, 1)}
 # A day lasts 300 steps; every episode sees a night and a morning, from a random hour on. It is darkest at this share.
-DAY, DARKEST = 300, 0.7
+DAY = 300
 EPISODE_FRAMES = (500, 801)
 VITALS = ("health", "food", "drink", "energy")
 SUPPLIES = {"stone": 5, "sapling": 5, "wood_pickaxe": 1, "stone_pickaxe": 1, "iron_pickaxe": 1, "stone_sword": 1}
@@ -53,7 +53,7 @@ class CrafterCollector:
     and is cut (truncated) after 500 to 800 frames, or ``episode_frames``, the only option.
     """
 
-    version = 1
+    version = 2
     fps = 8.0
     streams_per_rollout = 1
     licence = "Crafter: MIT (Danijar Hafner), sprites in the package; drawn by this project's own code"
@@ -147,8 +147,7 @@ class _Player:
         counts = np.bincount(visible_materials(world, player).ravel(), minlength=len(world._mat_names))
         tiles = {world._mat_names[i]: int(count) for i, count in enumerate(counts) if count}
         creatures = {type(thing).__name__ for thing in visible_objects(world, player)}
-        rising = self._env._step % DAY > DARKEST * DAY
-        return caption_id(float(world.daylight), rising, tiles, creatures)
+        return caption_id(float(world.daylight), tiles, creatures)
 
     def step(self) -> tuple[int, float, bool, bool]:
         """Choose an action and take it; returns it with reward, terminated and truncated."""
