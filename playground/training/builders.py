@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -73,11 +74,21 @@ def build_model(run: Run, name: str, recipe: StagePreset, derived: dict[str, Any
             )
         continued: Component = component(config)
         continued.load_state_dict(model.state_dict())
-        return continued
+        return _freeze(continued, recipe.frozen, where)
     with torch.random.fork_rng(devices=[]):
         torch.random.default_generator.manual_seed(run.seed)
         built: Component = component(config)
-    return built
+    return _freeze(built, recipe.frozen, where)
+
+
+def _freeze(model: Component, names: Sequence[str], where: str) -> Component:
+    """Keep the named modules and parameters as they are."""
+    known = dict(chain(model.named_children(), model.named_parameters(recurse=False)))
+    for name in names:
+        if name not in known:
+            raise PlaygroundError(f"{where}: field 'frozen' names {name!r}; the model has {', '.join(sorted(known))}")
+        known[name].requires_grad_(False)
+    return model
 
 
 def open_dataset(run: Run, length: int, recipe: StagePreset) -> ClipDataset:
@@ -157,7 +168,18 @@ def _dynamics(run: Run, recipe: StagePreset) -> Stage:
     prompts = load_prompts(dataset, int(getattr(model.config, "prompt_dims", 0)))
     if run.peers.first:
         write_json(run.out / RECORD_NAME, {"text_encoder": prompts.encoder if prompts else None})
-    return DynamicsStage(model, tokenizer, dataset, codes, actions_T, prompts, recipe.batch, run.device, outcomes_T2)
+    return DynamicsStage(
+        model,
+        tokenizer,
+        dataset,
+        codes,
+        actions_T,
+        prompts,
+        recipe.batch,
+        run.device,
+        outcomes_T2,
+        run.init is not None,
+    )
 
 
 def _first_frames(run: Run, recipe: StagePreset) -> Stage:

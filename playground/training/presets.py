@@ -35,6 +35,8 @@ class StagePreset:
         source_actions: dynamics only: ``latent`` learns from inferred actions, ``label`` from the recorded
             ones.
         label_share: latent actions only: share of clips whose recorded actions are shown to the model.
+        frozen: the model's modules and parameters, by name, that keep the weights they start with; with the encoder of
+            a tokenizer frozen, its decoder learns on while latents stay what a dynamics knows.
         model: fields of the model's config; sizes that follow from other stages are filled in.
     """
 
@@ -54,6 +56,7 @@ class StagePreset:
     inspect_every: int = 500
     source_actions: Literal["latent", "label"] = "latent"
     label_share: float = 0.0
+    frozen: tuple[str, ...] = ()
     model: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

@@ -51,6 +51,27 @@ def test_what_it_is_may_not_change(weights: Path) -> None:
         continued(weights, head_dim=16)
 
 
+def test_a_decoder_learns_on_below_a_running_world(tiny_data: Path, tiny_preset: Path, tmp_path: Path) -> None:
+    told = {"device": "cpu", "progress": False, "steps": 2}
+    first, second = tmp_path / "first", tmp_path / "second"
+    train("tokenizer", str(tiny_preset), [tiny_data], first, **told)
+    frozen = ("encoder", "position_ND", "encoder_blocks", "to_latent")
+    text = tiny_preset.read_text()
+    tiny_preset.write_text(text.replace("[tokenizer]\n", f"[tokenizer]\nfrozen = {list(frozen)}\n"))
+    train("tokenizer", str(tiny_preset), [tiny_data], second, init=first, **told)
+    one, two = (load_component(TOKENIZERS, folder / "tokenizer" / "export").state_dict() for folder in (first, second))
+    moved = {name for name, tensor in one.items() if not torch.equal(tensor, two[name])}
+    assert moved
+    assert not [name for name in moved if name.startswith(frozen)]
+
+
+def test_what_is_frozen_must_be_there(weights: Path) -> None:
+    run = Run(load_preset("cpu"), [], weights / "unused", 0, "cpu", False, weights, False, ALONE)
+    recipe = StagePreset("shortcut", steps=1, batch=1, budget_share=1.0, adam_lr=1e-3, frozen=("decoder",))
+    with pytest.raises(PlaygroundError, match="'frozen' names 'decoder'; the model has network"):
+        build_model(run, "dynamics", recipe, SIZES)
+
+
 def test_a_longer_memory_needs_no_other_weights(weights: Path) -> None:
     assert continued(weights, context_frames=5).new_state(1).keys.shape[-1] == 4
 

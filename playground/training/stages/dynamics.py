@@ -41,6 +41,7 @@ class DynamicsStage:
         batch: int,
         device: str,
         outcomes_T2: np.ndarray | None = None,
+        continued: bool = False,
     ) -> None:
         """Take what :mod:`playground.training.encode` made.
 
@@ -54,12 +55,13 @@ class DynamicsStage:
             batch: windows in a batch.
             device: where training runs; the codes are kept there if they fit.
             outcomes_T2: reward and end that came with each frame, for a model with ``outcomes``.
+            continued: the model was trained before, so that it is past its first half from the start.
         """
         self.model: Any = model
         self._tokenizer: Any = copy.deepcopy(tokenizer).cpu()
         self._dataset, self._codes, self._batch = dataset, codes, batch
         self._actions_T = np.where(actions_T < 0, cast(DynamicsModel, model).num_actions, actions_T)
-        self._prompts, self._outcomes_T2 = prompts, outcomes_T2
+        self._prompts, self._outcomes_T2, self._continued = prompts, outcomes_T2, continued
         self.frames_per_step = batch * dataset.length
         self._resident = upload([codes], device) if fits(codes.nbytes, device) else None
         clips = np.linspace(0, len(dataset) - 1, SCORE_CLIPS + 2).astype(np.int64)[1:-1]
@@ -84,6 +86,7 @@ class DynamicsStage:
         self, batch: dict[str, torch.Tensor], generator: torch.Generator, progress: float
     ) -> dict[str, torch.Tensor]:
         """Loss of the model."""
+        progress = 0.5 + progress / 2 if self._continued else progress
         codes = batch["codes"] if self._resident is None else self._resident[batch["frame_BT"]]
         codes = codes.long() if self.model.discrete else codes.float()
         # Models that know nothing of outcomes need not take them.
