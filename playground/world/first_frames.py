@@ -30,13 +30,16 @@ REDRAW_PASSES = 24
 RENEWED = 0.3
 """Share of that noise, by variance, which is drawn anew: without, a car stays on a road that the words take away."""
 
-REDRAW_GUIDANCE = 3.0
-"""Stronger than for first frames: the words have to win over what the frame was."""
+REDRAW_GUIDANCE = 8.0
+"""As strong as for first frames of shipped worlds: the words have to win over what the frame was."""
 
 KEPT_IN_PLAY = 0.5
 """Share of a frame that stands when it is corrected: what is there stays, but looks like real frames again."""
 
 CORRECT_PASSES = 4
+
+CORRECT_GUIDANCE = 2.0
+"""Weaker than for first frames: what a sentence names should not grow from one correction to the next."""
 
 
 def knows_words(world: Any) -> bool:
@@ -159,7 +162,7 @@ def _corrected(
     codes: Tensor = model.draw(
         told,
         generators,
-        world.sampling.get("guidance"),
+        CORRECT_GUIDANCE,
         start_BNC=drawn_BNC.to(device),
         kept=KEPT_IN_PLAY,
         passes=CORRECT_PASSES,

@@ -91,3 +91,18 @@ def test_what_prompts_share_does_not_count() -> None:
 def test_sizes_that_do_not_fit_are_named(field: str, value: int) -> None:
     with pytest.raises(ValueError, match=field if field != "tokens_per_frame" else "packing"):
         FirstFrameConfig(**{field: value})
+
+
+@torch.no_grad()
+def test_guidance_leads_at_middle_levels_only(trained: FirstFrameDiffusion, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[float, int]] = []
+    plain = trained.forward
+
+    def counted(noisy_BNC: torch.Tensor, level_B: torch.Tensor, prompt_BP: torch.Tensor) -> torch.Tensor:
+        asked.append((float(level_B[0]), len(noisy_BNC)))
+        return plain(noisy_BNC, level_B, prompt_BP)
+
+    monkeypatch.setattr(trained, "forward", counted)
+    trained.draw(torch.eye(2)[[0]], [make_generator(0)], guidance=4.0)
+    assert [level for level, _ in asked] == [index / PASSES for index in range(PASSES)]
+    assert [rows == 2 for _, rows in asked] == [0.1 <= level < 0.8 for level, _ in asked]

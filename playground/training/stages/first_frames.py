@@ -15,7 +15,7 @@ from playground.training.prompts import PromptTable
 from playground.training.resident import fits, upload
 from playground.training.sheets import contact_sheet
 
-GUIDANCE = 2.0
+GUIDANCE = 8.0
 """How much a drawing follows its text (see ``sampling.guidance`` of a world)."""
 
 CORRECT_EVERY = 4
