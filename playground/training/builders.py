@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
 
 from playground.core.component import Component, load_component
 from playground.core.config import config_from_dict, config_to_dict, write_json
@@ -83,7 +83,9 @@ def build_model(run: Run, name: str, recipe: StagePreset, derived: dict[str, Any
 
 def _freeze(model: Component, names: Sequence[str], where: str) -> Component:
     """Keep the named modules and parameters as they are."""
-    known = dict(chain(model.named_children(), model.named_parameters(recurse=False)))
+    known: dict[str, nn.Module | nn.Parameter] = {}
+    known.update(model.named_children())
+    known.update(model.named_parameters(recurse=False))
     for name in names:
         if name not in known:
             raise PlaygroundError(f"{where}: field 'frozen' names {name!r}; the model has {', '.join(sorted(known))}")
