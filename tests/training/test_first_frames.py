@@ -69,6 +69,8 @@ def test_a_world_gets_first_frames_that_show_their_words(colours: Path, preset: 
     again = World.load(pack(second, tmp_path / "again"))
     assert [action.name for action in again.actions] == [action.name for action in world.actions]
     assert (again.dynamics.network.embed.weight == world.dynamics.network.embed.weight).all()
+    for each in (world, again):
+        each.sampling["guidance"] = None  # it would enlarge what two steps changed in a hardly trained model
     drawn = [each.draw_first_frame("a red field").astype(int) for each in (world, again)]
     assert np.abs(drawn[0] - drawn[1]).mean() < 40
 
