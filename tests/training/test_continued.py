@@ -76,6 +76,26 @@ def test_a_longer_memory_needs_no_other_weights(weights: Path) -> None:
     assert continued(weights, context_frames=5).new_state(1).keys.shape[-1] == 4
 
 
+def test_what_was_trained_is_past_its_first_half(
+    tiny_data: Path, tiny_preset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = {"device": "cpu", "progress": False, "steps": 4}
+    shortcut, seen = DYNAMICS.get("shortcut"), []
+    plain = shortcut.loss
+
+    def watched(self: Any, *args: Any, progress: float, **named: Any) -> Any:
+        seen.append(progress)
+        return plain(self, *args, progress=progress, **named)
+
+    monkeypatch.setattr(shortcut, "loss", watched)
+    train("tokenizer", str(tiny_preset), [tiny_data], tmp_path / "first", **told)
+    train("dynamics", str(tiny_preset), [tiny_data], tmp_path / "first", **told)
+    fresh, seen[:] = list(seen), []
+    train("dynamics", str(tiny_preset), [tiny_data], tmp_path / "second", init=tmp_path / "first", **told)
+    assert min(fresh) < 0.5 <= min(seen)
+    assert max(seen) <= 1.0
+
+
 def test_a_run_may_start_from_a_world(tmp_path: Path) -> None:
     world = make_tiny_world(tmp_path / "world")
     run = Run(load_preset("cpu"), [], tmp_path / "run", 0, "cpu", False, world, False, ALONE)
