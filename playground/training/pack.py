@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from playground.core.component import load_component
-from playground.core.config import config_to_dict, read_json
+from playground.core.config import read_json
 from playground.core.errors import PlaygroundError
 from playground.data.format import load_info
 from playground.evaluation.card import model_card
@@ -16,6 +16,7 @@ from playground.training.exports import OPTIONAL, REGISTRIES
 from playground.training.prompts import RECORD_NAME
 from playground.training.sources import PackedSource, TextOptions, pack_source
 from playground.training.stages.first_frames import CORRECT_EVERY, GUIDANCE
+from playground.training.statement import EARLIER, data_facts, data_statement
 from playground.world.actions import ActionBook
 from playground.world.bundle import save_world
 from playground.world.manifest import PromptFacts
@@ -60,7 +61,7 @@ def pack(
         for key, (known, held_out) in folders.items()
     }
     held_out = [folder for _, own in folders.values() for folder in own]
-    info, statement = load_info(held_out[0]), data_statement(trained)
+    info, statement = load_info(held_out[0]), data_statement(trained, str(facts.get(EARLIER, "")))
     name = name or out.resolve().name
     card = model_card(
         {
@@ -128,12 +129,6 @@ def _sampling(parts: Mapping[str, Any]) -> dict[str, Any] | None:
     return {"guidance": GUIDANCE, "correct_every": None if parts["dynamics"].discrete else CORRECT_EVERY}
 
 
-def data_statement(trained: Sequence[Path]) -> str:
-    """One sentence on the training data that is still there; empty when none is."""
-    rows = sorted({f"{row['frames']} frames of {_described(row)}" for row in data_facts(trained, "")})
-    return f"Trained on {'; '.join(rows)}." if rows else ""
-
-
 def source_folders(data: Sequence[Path], trained: Sequence[Path]) -> dict[str, tuple[list[Path], list[Path]]]:
     """Folders of training data and of data for prompts of each source, by the name that the source has in a bundle.
 
@@ -164,11 +159,6 @@ def _text_encoder(run: Path) -> str | None:
     return read_json(path).get("text_encoder") if path.is_file() else None
 
 
-def _described(row: dict[str, Any]) -> str:
-    options = ", ".join(f"{key} {value}" for key, value in sorted(row["options"].items()))
-    return f"{row['source']}, split {row['split']}" + (f" ({options})" if options else "")
-
-
 def prompt_source(folders: Sequence[Path]) -> list[Path]:
     """The folders that prompts may come from: the test split if there, else any split but train, else all."""
     splits = {folder: load_info(folder).split for folder in folders}
@@ -196,9 +186,3 @@ def load_parts(run: Path) -> dict[str, Any]:
             )
         parts[stage.replace("-", "_")] = load_component(registry, folder)
     return parts
-
-
-def data_facts(folders: Sequence[Path], purpose: str) -> list[dict[str, Any]]:
-    """What the datasets that are still there say about themselves, for the card."""
-    known = [folder for folder in folders if (folder / "dataset.json").is_file()]
-    return [{**config_to_dict(load_info(folder)), "purpose": purpose} for folder in known]

@@ -18,6 +18,7 @@ from playground.training.exports import REGISTRIES
 from playground.training.loop import LoopOptions, StageResult, train_stage
 from playground.training.presets import load_preset, preset_from_dict
 from playground.training.schedule import Budget
+from playground.training.statement import EARLIER, earlier_statement
 
 LOGGER = logging.getLogger("playground.training")
 
@@ -103,14 +104,14 @@ def open_run(
     progress: bool,
     peers: Peers = ALONE,
 ) -> Run:
-    """Read the preset and keep it with the data folders and the seed in ``out/run.json``.
+    """Read the preset and keep it in ``out/run.json``, with data folders, seed and what ``init`` was trained on.
 
     A resumed run uses the preset that it was started with, whatever has happened to the file since.
     """
     path = out / "run.json"
     resolved = load_preset(preset)
-    if resume and path.is_file():
-        saved = read_json(path)
+    saved = read_json(path) if path.is_file() else {}
+    if resume and saved:
         earlier = preset_from_dict(saved.get("preset", {}), f"{path}: field 'preset'")
         if earlier.name != resolved.name:
             raise PlaygroundError(
@@ -120,7 +121,10 @@ def open_run(
     folders = [Path(folder).absolute() for folder in data]
     if peers.first:
         out.mkdir(parents=True, exist_ok=True)
-        write_json(path, {"preset": config_to_dict(resolved), "data": [str(f) for f in folders], "seed": seed})
+        facts = {"preset": config_to_dict(resolved), "data": [str(f) for f in folders], "seed": seed}
+        # A later stage of the same folder needs no ``init`` of its own, but its weights come from there all the same.
+        stated = saved.get(EARLIER, "") if init is None else earlier_statement(init)
+        write_json(path, {**facts, EARLIER: stated} if stated else facts)
     chosen = peers.device(pick_device(device))
     return Run(resolved, folders, out, seed, chosen, resume, init, progress and peers.first, peers)
 

@@ -17,6 +17,8 @@ from playground.training.distributed import ALONE
 from playground.training.pack import pack
 from playground.training.presets import StagePreset, load_preset
 from playground.training.run import train
+from playground.world.bundle import World
+from tests.tiny_data import make_tiny_dataset
 from tests.tiny_world import make_tiny_world
 
 SIZES = {"tokens_per_frame": 4, "latent_channels": 2, "num_actions": 3, "packing": 1, "width": 32, "depth": 2}
@@ -122,3 +124,24 @@ def test_a_world_alone_is_enough_to_train_its_dynamics_further(
     # One component alone says nothing of the others.
     with pytest.raises(PlaygroundError, match="playground train tokenizer"):
         train("dynamics", str(tiny_preset), [tiny_data], third, init=world / "dynamics", **told)
+
+
+def test_what_a_world_was_trained_on_is_not_forgotten(tiny_data: Path, tiny_preset: Path, tmp_path: Path) -> None:
+    told = {"device": "cpu", "progress": False, "steps": 2}
+    tiny_preset.write_text(tiny_preset.read_text().replace('"label"', '"latent"'))
+    for stage in ("tokenizer", "latent-actions", "dynamics"):
+        train(stage, str(tiny_preset), [tiny_data], tmp_path / "first", **told)
+    world = pack(tmp_path / "first", tmp_path / "world")
+    first = World.load(world).manifest.data_statement
+    other = make_tiny_dataset(tmp_path / "other", frames=80, seed=5)
+    second = tmp_path / "second"
+    train("dynamics", str(tiny_preset), [other], second, init=world, **told)
+    # A later stage that starts from what is in the folder, and a run on the same data, add nothing.
+    train("tokenizer", str(tiny_preset), [other], second, **told)
+    train("dynamics", str(tiny_preset), [other], tmp_path / "third", init=second, **told)
+    again = pack(tmp_path / "third", tmp_path / "again")
+    said = World.load(again).manifest.data_statement
+    assert said.startswith("Trained on 80 frames of ")
+    assert said.endswith(f" Before that: {first}")
+    assert said.count("Before that") == 1
+    assert said in (again / "README.md").read_text()

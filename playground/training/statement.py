@@ -1,0 +1,51 @@
+"""What a run and its bundle say about the data that their weights were trained on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from playground.core.config import config_to_dict, read_json
+from playground.data.dataset import ClipDataset
+from playground.data.format import load_info
+
+EARLIER = "earlier_data"
+"""Field of ``run.json``: the statement on the weights that the run started from."""
+
+
+def data_facts(folders: Sequence[Path], purpose: str) -> list[dict[str, Any]]:
+    """What the datasets that are still there say about themselves, for the card."""
+    known = [folder for folder in folders if (folder / "dataset.json").is_file()]
+    return [{**config_to_dict(load_info(folder)), "purpose": purpose} for folder in known]
+
+
+def data_statement(trained: Sequence[Path], earlier: str = "") -> str:
+    """Sentences on the training data that is still there, and on what came before; empty when nothing is known.
+
+    Args:
+        trained: folders of clips.
+        earlier: statement on the weights that training started from.
+    """
+    there = [folder for folder in trained if (folder / "dataset.json").is_file()]
+    rows = sorted({f"{ClipDataset(folder, length=1).num_frames} frames of {_described(folder)}" for folder in there})
+    now = f"Trained on {'; '.join(rows)}." if rows else ""
+    if now in earlier:
+        return earlier
+    return f"{now} Before that: {earlier}" if earlier else now
+
+
+def earlier_statement(init: Path) -> str:
+    """What a bundle or a run folder says of its data; empty for a single component, which says nothing."""
+    if (init / "world.json").is_file():
+        return str(read_json(init / "world.json").get("data_statement", ""))
+    if (init / "run.json").is_file():
+        facts = read_json(init / "run.json")
+        return data_statement([Path(folder) for folder in facts.get("data", [])], str(facts.get(EARLIER, "")))
+    return ""
+
+
+def _described(folder: Path) -> str:
+    info = load_info(folder)
+    options = ", ".join(f"{key} {value}" for key, value in sorted(info.options.items()))
+    return f"{info.source}, split {info.split}" + (f" ({options})" if options else "")
