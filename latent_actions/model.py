@@ -161,9 +161,10 @@ class LatentActionModel(Component):
         loss = explained + codebook_loss + self.config.commitment * commitment_loss
         if self.labels is not None and labels_BT is not None:
             wanted = rearrange(labels_BT[:, 1:], "b t -> (b t)")
-            if bool((wanted >= 0).any()):
-                unit = F.normalize(features.float(), dim=-1) * 4.0
-                loss = loss + self.config.label_weight * F.cross_entropy(self.labels(unit), wanted, ignore_index=-1)
+            unit = F.normalize(features.float(), dim=-1) * 4.0
+            # A mean over the labelled pairs alone would let a single one outweigh the rest of the batch.
+            missed = F.cross_entropy(self.labels(unit), wanted, ignore_index=-1, reduction="sum") / len(wanted)
+            loss = loss + self.config.label_weight * missed
         return {
             "loss": loss,
             "copy_ratio": (error_B.sum() / still_B.sum().clamp_min(1e-6)).detach(),

@@ -28,8 +28,8 @@ REDRAW_PASSES = 24
 """Passes from a frame to its noise, and as many back."""
 
 RENEWED = 0.75
-"""Share of that noise, by variance, which is drawn anew: with less, things that the words take away tend to stay, such as a
-road; with more, what they do not speak of is lost."""
+"""Share of that noise, by variance, which is drawn anew: with less, things that the words take away tend to stay, such
+as a road; with more, what they do not speak of is lost."""
 
 REDRAW_GUIDANCE = 8.0
 """As strong as for first frames of shipped worlds: the words have to win over what the frame was."""
