@@ -115,7 +115,7 @@ def tiny_prompts() -> dict[str, np.ndarray]:
 
 
 def shake(module: torch.nn.Module, seed: int) -> None:
-    """Give every parameter random values: many layers start at zero, where nothing reacts to anything."""
+    """Give every parameter values that follow from the seed: many layers start at zero, where nothing reacts."""
     generator = make_generator(seed)
     with torch.no_grad():
         for parameter in module.parameters():
@@ -124,4 +124,5 @@ def shake(module: torch.nn.Module, seed: int) -> None:
             if parameter.ndim > 1:
                 parameter.copy_(noise / fan_in**0.5)
             else:
-                parameter.add_(0.1 * noise)
+                # Scales start at one and many biases at small random numbers, which would differ from run to run.
+                parameter.copy_(parameter.round() + 0.1 * noise)
