@@ -123,7 +123,7 @@ def open_run(
         out.mkdir(parents=True, exist_ok=True)
         facts = {"preset": config_to_dict(resolved), "data": [str(f) for f in folders], "seed": seed}
         # A later stage of the same folder needs no ``init`` of its own, but its weights come from there all the same.
-        stated = saved.get(EARLIER, "") if init is None else earlier_statement(init)
+        stated = (earlier_statement(init) if init is not None else "") or saved.get(EARLIER, "")
         write_json(path, {**facts, EARLIER: stated} if stated else facts)
     chosen = peers.device(pick_device(device))
     return Run(resolved, folders, out, seed, chosen, resume, init, progress and peers.first, peers)

@@ -36,12 +36,13 @@ def data_statement(trained: Sequence[Path], earlier: str = "") -> str:
 
 
 def earlier_statement(init: Path) -> str:
-    """What a bundle or a run folder says of its data; empty for a single component, which says nothing."""
-    if (init / "world.json").is_file():
-        return str(read_json(init / "world.json").get("data_statement", ""))
-    if (init / "run.json").is_file():
-        facts = read_json(init / "run.json")
-        return data_statement([Path(folder) for folder in facts.get("data", [])], str(facts.get(EARLIER, "")))
+    """What the bundle or run folder that weights come from says of its data; ``init`` is that folder or one in it."""
+    for folder in (init, *init.parents[:2]):
+        if (folder / "world.json").is_file():
+            return str(read_json(folder / "world.json").get("data_statement", ""))
+        if (folder / "run.json").is_file():
+            facts = read_json(folder / "run.json")
+            return data_statement([Path(path) for path in facts.get("data", [])], str(facts.get(EARLIER, "")))
     return ""
 
 

@@ -17,6 +17,7 @@ from playground.training.distributed import ALONE
 from playground.training.pack import pack
 from playground.training.presets import StagePreset, load_preset
 from playground.training.run import train
+from playground.training.statement import earlier_statement
 from playground.world.bundle import World
 from tests.tiny_data import make_tiny_dataset
 from tests.tiny_world import make_tiny_world
@@ -145,3 +146,7 @@ def test_what_a_world_was_trained_on_is_not_forgotten(tiny_data: Path, tiny_pres
     assert said.endswith(f" Before that: {first}")
     assert said.count("Before that") == 1
     assert said in (again / "README.md").read_text()
+    # One part of a world was trained on what the world was trained on.
+    assert earlier_statement(world / "dynamics") == first
+    assert earlier_statement(second / "tokenizer" / "export") == said
+    assert earlier_statement(tmp_path / "nothing") == ""
