@@ -158,7 +158,7 @@ class ShortcutDynamics(NormalisedLatents, FrameDynamics):
         if prompts_BTP is not None:
             prompts_BTP = prompts_BTP * (draw.uniform(batch, 1, 1) >= self.config.prompt_dropout)
         past = torch.cat((torch.zeros_like(clean[:, :1]), clean[:, :-1]), dim=1)
-        own = int(batch * self.config.own_share) if progress > 0.5 else 0
+        own = draw.rows(batch, self.config.own_share) if progress > 0.5 else 0
         if own:
             past[:own, 1:] = self._own_predictions(clean[:own], past[:own], actions[:own], prompts_BTP, draw)[:, :-1]
         past = past + self._context_noise(past, draw)
@@ -172,7 +172,7 @@ class ShortcutDynamics(NormalisedLatents, FrameDynamics):
         weight_T[0] = self.config.first_frame_weight
         loss = (error_BT * weight_T).mean()
         result = {"loss": loss, "copy_ratio": self._copy_ratio(error_BT, clean, levels)}
-        shared = int(batch * self.config.shortcut_share) if progress > 0.5 and self.config.steps > 1 else 0
+        shared = draw.rows(batch, self.config.shortcut_share) if progress > 0.5 and self.config.steps > 1 else 0
         if shared:
             rows = slice(batch - shared, batch)
             prompts = None if prompts_BTP is None else prompts_BTP[rows]

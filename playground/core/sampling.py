@@ -34,3 +34,11 @@ class Draw:
     def normal(self, *shape: int) -> torch.Tensor:
         """Standard normal numbers."""
         return torch.randn(shape, generator=self.generator, device=self.generator.device)
+
+    def rows(self, batch: int, share: float) -> int:
+        """Rows that make up a share of a batch; what is left of a row is one row in as many batches.
+
+        Cut off, an eighth of a batch of four would never be drawn.
+        """
+        whole, rest = divmod(batch * share, 1)
+        return int(whole) + int(rest > 0 and self.uniform(1).item() < rest)

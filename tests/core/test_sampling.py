@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from playground.core.device import physical_cores, pick_device
-from playground.core.sampling import make_generator, row_noise
+from playground.core.sampling import Draw, make_generator, row_noise
 
 
 def test_the_same_seed_gives_the_same_numbers() -> None:
@@ -31,6 +31,16 @@ def test_a_row_of_noise_does_not_depend_on_other_rows() -> None:
     among = row_noise((4, 2), [make_generator(1), make_generator(7), make_generator(2)])
     assert torch.equal(alone[0], among[1])
     assert not torch.equal(among[0], among[1])
+
+
+def test_a_share_smaller_than_a_row_is_a_row_of_some_batches() -> None:
+    draw = Draw(make_generator(3))
+    rows = [draw.rows(4, 0.125) for _ in range(400)]
+    assert set(rows) == {0, 1}
+    assert 150 < sum(rows) < 250
+    assert {draw.rows(16, 0.125) for _ in range(20)} == {2}
+    assert draw.rows(4, 0.0) == 0
+    assert draw.rows(4, 1.0) == 4
 
 
 def test_device_names() -> None:
