@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import zipfile
 import zlib
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -139,6 +140,11 @@ def load_info(folder: Path | str) -> DatasetInfo:
             "point to a folder written by `playground collect` or `playground import`"
         )
     return config_from_dict(DatasetInfo, read_json(path, max_bytes=1 << 24), str(path))
+
+
+def still_there(folders: Iterable[Path]) -> list[Path]:
+    """The folders that are clip datasets: the data of an old run may have been deleted or moved since."""
+    return [folder for folder in folders if (folder / INFO_NAME).is_file()]
 
 
 def save_info(folder: Path, info: DatasetInfo) -> None:

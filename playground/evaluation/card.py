@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -128,8 +129,10 @@ def _data(world: Mapping[str, Any], datasets: Sequence[Mapping[str, Any]]) -> st
 
 def _licence(world: Mapping[str, Any], datasets: Sequence[Mapping[str, Any]]) -> str:
     lines = [f"Weights: {world.get('licence') or 'Apache-2.0'}."]
-    sources = sorted({str(info.get("source")) for info in datasets})
-    lines += [ART[source] for source in sources if source in ART]
+    here = {str(info.get("source")) for info in datasets}
+    # Weights that a run started from have seen art as well; only the statement knows of it.
+    stated = set(re.findall(r"\w+", str(world.get("data_statement", ""))))
+    lines += [notice for source, notice in sorted(ART.items()) if source in here | stated]
     return "\n\n".join(lines)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from playground.core.component import load_component
 from playground.core.config import read_json
 from playground.core.errors import PlaygroundError
-from playground.data.format import load_info
+from playground.data.format import load_info, still_there
 from playground.evaluation.card import model_card
 from playground.training.exports import OPTIONAL, REGISTRIES
 from playground.training.prompts import RECORD_NAME
@@ -138,8 +138,7 @@ def source_folders(data: Sequence[Path], trained: Sequence[Path]) -> dict[str, t
         data: clips to take prompts from; see :func:`prompt_source`.
         trained: training data of the run.
     """
-    there = [folder for folder in trained if (folder / "dataset.json").is_file()]
-    given, known = _by_source(data), _by_source(there)
+    given, known = _by_source(data), _by_source(still_there(trained))
     return {
         key: (known.get(key) or given[key], prompt_source(given.get(key) or known[key]))
         for key in dict.fromkeys([*known, *given])

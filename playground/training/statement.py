@@ -8,7 +8,7 @@ from typing import Any
 
 from playground.core.config import config_to_dict, read_json
 from playground.data.dataset import ClipDataset
-from playground.data.format import load_info
+from playground.data.format import load_info, still_there
 
 EARLIER = "earlier_data"
 """Field of ``run.json``: the statement on the weights that the run started from."""
@@ -16,8 +16,7 @@ EARLIER = "earlier_data"
 
 def data_facts(folders: Sequence[Path], purpose: str) -> list[dict[str, Any]]:
     """What the datasets that are still there say about themselves, for the card."""
-    known = [folder for folder in folders if (folder / "dataset.json").is_file()]
-    return [{**config_to_dict(load_info(folder)), "purpose": purpose} for folder in known]
+    return [{**config_to_dict(load_info(folder)), "purpose": purpose} for folder in still_there(folders)]
 
 
 def data_statement(trained: Sequence[Path], earlier: str = "") -> str:
@@ -27,7 +26,7 @@ def data_statement(trained: Sequence[Path], earlier: str = "") -> str:
         trained: folders of clips.
         earlier: statement on the weights that training started from.
     """
-    there = [folder for folder in trained if (folder / "dataset.json").is_file()]
+    there = still_there(trained)
     rows = sorted({f"{ClipDataset(folder, length=1).num_frames} frames of {_described(folder)}" for folder in there})
     now = f"Trained on {'; '.join(rows)}." if rows else ""
     if now in earlier:

@@ -66,6 +66,14 @@ def test_numbers_come_with_their_interval_and_by_source() -> None:
     assert "`control_gap_db_16_ci`" not in card
 
 
+def test_art_that_only_earlier_training_saw_is_named() -> None:
+    statement = "Trained on 90 frames of crafter. Before that: Trained on 120 frames of doom (Freedoom), split train."
+    card = model_card({"name": "new", "data_statement": statement})
+    assert "Freedoom project" in card
+    assert "Danijar Hafner" in card
+    assert "Kenney" not in card
+
+
 def test_an_unmeasured_world_says_so() -> None:
     card = model_card({"name": "new"})
     assert "Not measured yet" in card
