@@ -8,12 +8,12 @@
 VENV ?= .venv
 ARGS ?=
 PYTEST_ARGS ?=
-TEST_EXTRAS ?= dev,play,video,worlds,train,eval,fast,onnx
+TEST_EXTRAS ?= dev,play,video,text,worlds,train,eval,fast,onnx
 
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 INSTALL := $(PIP) install -c constraints/tested.txt
-INPUTS := pyproject.toml constraints/tested.txt constraints/procgen.txt
+INPUTS := Makefile pyproject.toml constraints/tested.txt constraints/procgen.txt
 
 # The first interpreter that runs, is new enough and can make environments. A name on the PATH proves nothing: version
 # managers leave launchers there for versions that are not active.
@@ -43,7 +43,7 @@ $(VENV)/.venv:
 
 $(VENV)/.play: $(VENV)/.venv $(INPUTS)
 	@echo "Installing what playing needs (a few minutes on the first run)"
-	@$(INSTALL) -e ".[play,video]"
+	@$(INSTALL) -e ".[play,video,text]"
 	@touch $@
 
 $(VENV)/.test: $(VENV)/.venv $(INPUTS)
