@@ -46,6 +46,9 @@ class DynamicsConfig:
     )
     """Fields on which no weight depends: a run that starts from other weights may change them."""
 
+    GROWING_FIELDS: ClassVar[frozenset[str]] = frozenset({"depth"})
+    """Fields that such a run may raise: further blocks come last and change nothing until they have learned to."""
+
     tokens_per_frame: int = 64
     latent_channels: int = 16
     codebook_size: int = 0

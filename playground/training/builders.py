@@ -58,27 +58,34 @@ def build_model(run: Run, name: str, recipe: StagePreset, derived: dict[str, Any
             raise PlaygroundError(f"{where}: field {field!r} is {value!r}, but must be {derived[field]!r}; remove it")
     component = registry.get(recipe.type)
     config = config_from_dict(component.Config, {**recipe.model, **derived}, where)
-    source = None if run.init is None else init_folder(run.init, name)
-    if source is not None and (name not in OPTIONAL or (source / "config.json").is_file()):
-        model: Component = load_component(registry, source)
-        if model.type_name != recipe.type:
-            raise PlaygroundError(f"{source} is of type {model.type_name!r}, {where} asks for {recipe.type!r}")
-        old, new = config_to_dict(model.config), config_to_dict(config)
-        fixed = sorted(
-            field for field in new if new[field] != old[field] and field not in getattr(config, "FREE_FIELDS", ())
-        )
-        if fixed:
-            raise PlaygroundError(
-                f"{source} is another model than {where} describes: {', '.join(fixed)} differ; use the preset it was"
-                " trained with"
-            )
-        continued: Component = component(config)
-        continued.load_state_dict(model.state_dict())
-        return _freeze(continued, recipe.frozen, where)
     with torch.random.fork_rng(devices=[]):
         torch.random.default_generator.manual_seed(run.seed)
         built: Component = component(config)
+    source = None if run.init is None else init_folder(run.init, name)
+    if source is not None and (name not in OPTIONAL or (source / "config.json").is_file()):
+        _go_on_from(built, load_component(registry, source), source, where)
     return _freeze(built, recipe.frozen, where)
+
+
+def _go_on_from(model: Component, earlier: Component, source: Path, where: str) -> None:
+    """Give ``model`` the weights of ``earlier``, which may have been smaller where models can grow.
+
+    Raises:
+        PlaygroundError: another type, or a field that may not change.
+    """
+    if earlier.type_name != model.type_name:
+        raise PlaygroundError(f"{source} is of type {earlier.type_name!r}, {where} asks for {model.type_name!r}")
+    old, new = config_to_dict(earlier.config), config_to_dict(model.config)
+    changed = {field for field in new if new[field] != old[field]} - getattr(model.config, "FREE_FIELDS", frozenset())
+    grown = {
+        field for field in changed & getattr(model.config, "GROWING_FIELDS", frozenset()) if new[field] > old[field]
+    }
+    if changed - grown:
+        raise PlaygroundError(
+            f"{source} is another model than {where} describes: {', '.join(sorted(changed - grown))} differ; use the"
+            " preset it was trained with"
+        )
+    model.load_state_dict(earlier.state_dict(), strict=not grown)
 
 
 def _freeze(model: Component, names: Sequence[str], where: str) -> Component:
