@@ -8,6 +8,8 @@ from typing import Any, overload
 import torch
 from torch import nn
 
+from playground.training.precision import uses_bfloat16
+
 NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
 """Coefficients of the quintic iteration that pushes all singular values towards one."""
 
@@ -20,7 +22,7 @@ def orthogonalise(matrices: torch.Tensor, steps: int = 5) -> torch.Tensor:
         steps: iterations; five leave singular values between about 0.7 and 1.2.
     """
     a, b, c = NEWTON_SCHULZ
-    work = matrices.bfloat16() if matrices.is_cuda else matrices.float()
+    work = matrices.bfloat16() if uses_bfloat16(matrices.device.type) else matrices.float()
     flip = work.shape[-2] > work.shape[-1]
     if flip:
         work = work.mT

@@ -28,8 +28,8 @@ SIZES = {"tokens_per_frame": 4, "latent_channels": 2, "num_actions": 3, "packing
 def continued(weights: Path, **fields: Any) -> Any:
     """A model built from the weights at a folder, with some fields of its config changed."""
     run = Run(load_preset("cpu"), [], weights / "unused", 0, "cpu", False, weights, False, ALONE)
-    recipe = StagePreset("shortcut", steps=1, batch=1, budget_share=1.0, adam_lr=1e-3, model=fields)
-    return build_model(run, "dynamics", recipe, SIZES)
+    recipe = StagePreset("shortcut", steps=1, batch=1, budget_share=1.0, adam_lr=1e-3)
+    return build_model(run, "dynamics", recipe, {**SIZES, **fields})
 
 
 @pytest.fixture
@@ -52,6 +52,26 @@ def test_what_it_is_may_not_change(weights: Path) -> None:
     # Heads of another size fit the same tensors and would compute something else.
     with pytest.raises(PlaygroundError, match="head_dim differ"):
         continued(weights, head_dim=16)
+
+
+def test_a_deeper_model_starts_as_the_one_it_comes_from(weights: Path) -> None:
+    earlier = load_component(DYNAMICS, weights)
+    generator = torch.Generator().manual_seed(0)
+    with torch.no_grad():  # an untrained model changes nothing, whatever its blocks do
+        for parameter in earlier.parameters():
+            parameter.add_(torch.randn(parameter.shape, generator=generator) * 0.1)
+    save_component(earlier, weights, torch.float32)
+    latents = torch.randn(2, 5, 4, 2, generator=generator)
+    level, step, action = torch.zeros(2, 5), torch.full((2, 5), 2), torch.ones(2, 5, dtype=torch.int64)
+    deeper = continued(weights, depth=4)
+    assert deeper.new_state(1).keys.shape[0] == 2  # one of the new blocks remembers
+    inputs = (latents, latents.flip(1), level, step, action, None)
+    assert torch.equal(earlier.network.window(*inputs), deeper.network.window(*inputs))
+    loss = deeper.network.window(*inputs).square().sum()
+    loss.backward()
+    assert deeper.network.trunk.blocks[3].mlp.down.weight.grad.abs().sum() > 0  # and it can learn
+    with pytest.raises(PlaygroundError, match="depth differ"):
+        continued(weights, depth=1)
 
 
 def test_a_decoder_learns_on_below_a_running_world(tiny_data: Path, tiny_preset: Path, tmp_path: Path) -> None:
