@@ -47,7 +47,10 @@ class DynamicsConfig:
     """Fields on which no weight depends: a run that starts from other weights may change them."""
 
     GROWING_FIELDS: ClassVar[frozenset[str]] = frozenset({"depth"})
-    """Fields that such a run may raise: further blocks come last and change nothing until they have learned to."""
+    """Fields that such a run may raise: further blocks come last and change no picture until they have learned to.
+
+    Reward and end are read from the last layer over time; where that is a new one, they are learned anew.
+    """
 
     tokens_per_frame: int = 64
     latent_channels: int = 16

@@ -27,11 +27,10 @@ def autocast(device: str, enabled: bool | None = None) -> Iterator[None]:
         yield
         return
     kind = device.split(":")[0]
-    with torch.autocast(kind, dtype=torch.bfloat16), contextlib.ExitStack() as stack:
-        if kind == "cpu":
-            # torch's fused attention goes backwards fifteen times slower in bfloat16 than in float32 on a CPU, and
-            # that was half of a dynamics step; plain matrix products use the matrix units.
-            stack.enter_context(sdpa_kernel(SDPBackend.MATH))
+    # On a CPU torch's fused attention goes backwards fifteen times slower in bfloat16 than in float32, and that was
+    # half of a dynamics step; plain matrix products use the matrix units.
+    attention = sdpa_kernel(SDPBackend.MATH) if kind == "cpu" else contextlib.nullcontext()
+    with torch.autocast(kind, dtype=torch.bfloat16), attention:
         yield
 
 
