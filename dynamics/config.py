@@ -46,10 +46,12 @@ class DynamicsConfig:
     )
     """Fields on which no weight depends: a run that starts from other weights may change them."""
 
-    GROWING_FIELDS: ClassVar[frozenset[str]] = frozenset({"depth"})
-    """Fields that such a run may raise: further blocks come last and change no picture until they have learned to.
+    GROWING_FIELDS: ClassVar[frozenset[str]] = frozenset({"depth", "num_actions"})
+    """Fields that such a run may raise.
 
-    Reward and end are read from the last layer over time; where that is a new one, they are learned anew.
+    Further blocks come last and change no picture until they have learned to; reward and end are read from the last
+    layer over time, and where that is a new one they are learned anew. Further actions start as those that they were
+    split from, see ``split_rows``.
     """
 
     tokens_per_frame: int = 64

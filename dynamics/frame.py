@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from dynamics.config import DynamicsConfig
 from dynamics.outcome import LOSS_WEIGHT, Outcome, OutcomeHead
 from dynamics.trunk import Trunk
-from playground.core.component import Component
+from playground.core.component import Component, split_rows
 from playground.core.nn.ring import RingState, Written
 
 Run = Callable[..., tuple[Tensor, Tensor, Tensor]]
@@ -164,6 +164,12 @@ class FrameDynamics(Component):
         self.context_frames = config.context_frames
         self.num_actions = config.num_actions
         self.outcome_head = OutcomeHead(config) if config.outcomes else None
+
+    def grown_from(self, smaller: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Further actions do at first what the actions do that they were split from; "unknown" stays the last."""
+        name = "network.trunk.action.weight"
+        known, unknown = smaller[name][:-1], smaller[name][-1:]
+        return {**smaller, name: torch.cat((split_rows(known, self.num_actions), unknown))}
 
     def outcome(self, written: Written) -> Outcome | None:
         """Reward and end that came with the frame of ``generate`` or ``observe``; None without such a head."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,12 @@ class LatentActionConfig:
         num_labels: known actions for the optional auxiliary head; 0 for none.
         label_weight: weight of the auxiliary head where labels are given.
     """
+
+    FREE_FIELDS: ClassVar[frozenset[str]] = frozenset({"commitment", "reseed_after", "mirror", "label_weight"})
+    """Fields on which no weight depends: a run that starts from other weights may change them."""
+
+    GROWING_FIELDS: ClassVar[frozenset[str]] = frozenset({"num_actions"})
+    """Fields that a run from other weights may raise: each code is split into several that lie close together."""
 
     frame_size: int = 64
     input_size: int = 32

@@ -18,13 +18,16 @@ from torch import Tensor, nn
 
 from latent_actions.codebook import Codebook
 from latent_actions.config import LatentActionConfig
-from playground.core.component import Component
+from playground.core.component import Component, split_rows
 from playground.core.errors import PlaygroundError
 from playground.core.nn.blocks import ConvBlock, conv_down, conv_up, to_pixels
 from playground.core.registry import LATENT_ACTION_MODELS
 
 STILL = 1e-3
 """Mean squared change, in pixels of [-1, 1], below which a pair counts as standing still."""
+
+SPLIT = 0.1
+"""How far the parts of a split code start from it, for codes of length 1."""
 
 REACH = 4.0
 """Unit of a code's motion, in pixels of ``input_size``: about as far as a picture moves in one frame."""
@@ -121,6 +124,13 @@ class LatentActionModel(Component):
         self.decoder = PairDecoder(config)
         self.labels = nn.Linear(config.code_channels, config.num_labels) if config.num_labels else None
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # not in torch's stubs
+
+    def grown_from(self, smaller: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Codes are split as a codebook grows in Linde, Buzo and Gray (1980): copies, a little apart."""
+        name, fresh_AD = "codebook.vectors_AD", self.codebook.vectors_AD.detach()
+        split_AD = split_rows(F.normalize(smaller[name], dim=-1), self.num_actions)
+        vectors_AD = F.normalize(split_AD + SPLIT * fresh_AD, dim=-1)
+        return {**smaller, name: vectors_AD, "codebook.idle_A": torch.zeros(self.num_actions)}
 
     def infer(self, frames_BTHWC: Tensor) -> Tensor:
         """Latent actions (B, T) int64; entry t produced frame t, entry 0 is ``num_actions`` (unknown)."""

@@ -34,6 +34,18 @@ class Component(nn.Module):
         super().__init__()
         self.config = config
 
+    def grown_from(self, smaller: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        """State of this model from that of a smaller one, for the fields that its config calls ``GROWING_FIELDS``.
+
+        Tensors that are left out stay as they were built.
+        """
+        return smaller
+
+
+def split_rows(rows_AD: torch.Tensor, count: int) -> torch.Tensor:
+    """Rows (A, D) again and again until there are ``count``: row i of the result belongs to row i modulo A."""
+    return rows_AD[torch.arange(count, device=rows_AD.device) % len(rows_AD)]
+
 
 def save_component(component: Component, folder: Path | str, dtype: torch.dtype = torch.bfloat16) -> None:
     """Write ``config.json`` and ``model*.safetensors`` (floating tensors as ``dtype``) into ``folder``."""

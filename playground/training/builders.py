@@ -85,7 +85,8 @@ def _go_on_from(model: Component, earlier: Component, source: Path, where: str) 
             f"{source} is another model than {where} describes: {', '.join(sorted(changed - grown))} differ; use the"
             " preset it was trained with"
         )
-    model.load_state_dict(earlier.state_dict(), strict=not grown)
+    state = earlier.state_dict()
+    model.load_state_dict(model.grown_from(state) if grown else state, strict=not grown)
 
 
 def _freeze(model: Component, names: Sequence[str], where: str) -> Component:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import platform
 from collections.abc import Iterator
+from pathlib import Path
 
 import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
@@ -12,12 +14,14 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 def uses_bfloat16(device: str) -> bool:
     """Whether training on ``device`` computes in bfloat16; weights and optimiser state stay float32.
 
-    On a CPU only matrix units (AMX) make it worth while. With the older AVX-512 instructions a training step was
-    measured twice as slow as in float32; elsewhere bfloat16 is emulated.
+    On a CPU matrix units (AMX) make it worth while, and so do AMD's AVX-512 instructions for it (1.5 to 1.9 times as
+    fast as float32). With Intel's a training step was measured twice as slow; elsewhere bfloat16 is emulated.
     """
     if device.startswith("cuda"):
         return torch.cuda.is_bf16_supported()
-    return device == "cpu" and _cpu_has("_is_amx_tile_supported")
+    if device != "cpu":
+        return False
+    return _cpu_has("_is_amx_tile_supported") or (_cpu_has("_is_avx512_bf16_supported") and _made_by_amd())
 
 
 @contextlib.contextmanager
@@ -32,6 +36,13 @@ def autocast(device: str, enabled: bool | None = None) -> Iterator[None]:
     attention = sdpa_kernel(SDPBackend.MATH) if kind == "cpu" else contextlib.nullcontext()
     with torch.autocast(kind, dtype=torch.bfloat16), attention:
         yield
+
+
+def _made_by_amd() -> bool:
+    name = platform.processor()  # names the maker on Windows; Linux has it in a file
+    with contextlib.suppress(OSError):
+        name += Path("/proc/cpuinfo").read_text(encoding="utf-8")
+    return "AuthenticAMD" in name
 
 
 def _cpu_has(probe: str) -> bool:

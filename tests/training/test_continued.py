@@ -11,7 +11,7 @@ import torch
 from playground.core.component import load_component, save_component
 from playground.core.config import config_to_dict
 from playground.core.errors import PlaygroundError
-from playground.core.registry import DYNAMICS, TOKENIZERS
+from playground.core.registry import DYNAMICS, LATENT_ACTION_MODELS, TOKENIZERS
 from playground.training.builders import Run, build_model
 from playground.training.distributed import ALONE
 from playground.training.pack import pack
@@ -39,6 +39,16 @@ def weights(tmp_path: Path) -> Path:
     return tmp_path
 
 
+def liven(weights: Path, generator: torch.Generator) -> Any:
+    """Other weights for the model at a folder: an untrained one changes nothing, whatever its blocks do."""
+    model = load_component(DYNAMICS, weights)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(torch.randn(parameter.shape, generator=generator) * 0.1)
+    save_component(model, weights, torch.float32)
+    return model
+
+
 def test_how_it_is_trained_may_change(weights: Path) -> None:
     plain = continued(weights, own_share=0.5)
     other = continued(weights, own_share=0.0, first_frame_weight=1.0)
@@ -55,12 +65,8 @@ def test_what_it_is_may_not_change(weights: Path) -> None:
 
 
 def test_a_deeper_model_starts_as_the_one_it_comes_from(weights: Path) -> None:
-    earlier = load_component(DYNAMICS, weights)
     generator = torch.Generator().manual_seed(0)
-    with torch.no_grad():  # an untrained model changes nothing, whatever its blocks do
-        for parameter in earlier.parameters():
-            parameter.add_(torch.randn(parameter.shape, generator=generator) * 0.1)
-    save_component(earlier, weights, torch.float32)
+    earlier = liven(weights, generator)
     latents = torch.randn(2, 5, 4, 2, generator=generator)
     level, step, action = torch.zeros(2, 5), torch.full((2, 5), 2), torch.ones(2, 5, dtype=torch.int64)
     deeper = continued(weights, depth=4)
@@ -72,6 +78,42 @@ def test_a_deeper_model_starts_as_the_one_it_comes_from(weights: Path) -> None:
     assert deeper.network.trunk.blocks[3].mlp.down.weight.grad.abs().sum() > 0  # and it can learn
     with pytest.raises(PlaygroundError, match="depth differ"):
         continued(weights, depth=1)
+
+
+def test_split_actions_do_at_first_what_they_were_split_from(weights: Path) -> None:
+    generator = torch.Generator().manual_seed(0)
+    earlier = liven(weights, generator)
+    finer = continued(weights, num_actions=7)
+    latents = torch.randn(2, 5, 4, 2, generator=generator)
+    level, step = torch.zeros(2, 5), torch.full((2, 5), 2)
+    heard = []
+    for old, new in ((0, 0), (0, 3), (1, 4), (2, 5), (0, 6), (earlier.num_actions, finer.num_actions)):
+        pictures = [
+            model.network.window(latents, latents.flip(1), level, step, torch.full((2, 5), action), None)
+            for model, action in ((earlier, old), (finer, new))
+        ]
+        assert torch.equal(*pictures)
+        heard.append(pictures[0])
+    assert not torch.equal(heard[0], heard[2])  # an action that is not heard would pass as well
+    with pytest.raises(PlaygroundError, match="num_actions differ"):
+        continued(weights, num_actions=2)
+
+
+def test_split_codes_share_what_their_code_stood_for(tmp_path: Path) -> None:
+    model = LATENT_ACTION_MODELS.get("latent")
+    torch.manual_seed(0)
+    earlier = model(model.Config(frame_size=16, input_size=16, num_actions=4, widths=(8, 16))).eval()
+    save_component(earlier, tmp_path, torch.float32)
+    run = Run(load_preset("cpu"), [], tmp_path / "unused", 0, "cpu", False, tmp_path, False, ALONE)
+    recipe = StagePreset("latent", steps=1, batch=1, budget_share=1.0, adam_lr=1e-3, model={"reseed_after": 100})
+    sizes = {"frame_size": 16, "input_size": 16, "num_actions": 16, "widths": (8, 16)}
+    finer: Any = build_model(run, "latent-actions", recipe, sizes)
+    # Codes of length 1 in a random direction each: few of these features lie as close to two codes as their parts do.
+    features = torch.randn(500, 16, generator=torch.Generator().manual_seed(1))
+    parents, parts = (each.codebook.similarity(features).argmax(dim=-1) for each in (earlier, finer))
+    assert (parts % 4 == parents).float().mean() > 0.9
+    assert len(parts.unique()) == 16
+    assert finer.config.reseed_after == 100
 
 
 def test_a_decoder_learns_on_below_a_running_world(tiny_data: Path, tiny_preset: Path, tmp_path: Path) -> None:
