@@ -64,7 +64,7 @@ def hud_lines(world_name: str, action_book: ActionBook, loop: RealtimeLoop, prom
     gap = "  " if prompt_label else ""
     return [
         f"{world_name}{gap}{prompt_label}  step {shown.t}  seed {shown.seed}  {shown.controller}  {state}",
-        f"fps {stats.fps_median:.1f}/{target}  frame {stats.frame_ms(0.5):.0f}/{stats.frame_ms(0.95):.0f} ms"
+        f"fps {stats.fps_now:.1f}/{target}  frame {stats.frame_ms(0.5):.0f}/{stats.frame_ms(0.95):.0f} ms"
         f"  key {stats.key_to_frame_ms(0.5):.0f}/{stats.key_to_frame_ms(0.95):.0f} ms (p50/p95)",
         f"key {keys}  action {action_label(action_book, shown.action)}",
     ]

@@ -10,6 +10,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 
+RECENT = 15
+"""Frames that a player feels as now: about a second."""
+
+
 def percentile(values: Sequence[float], share: float) -> float:
     """Return the value below which ``share`` (0..1) of ``values`` lie, interpolated; 0.0 for no values."""
     if not values:
@@ -58,6 +62,12 @@ class Stats:
     def fps_median(self) -> float:
         """Median frames per second (0.0 before two frames)."""
         intervals = list(self._interval_s)
+        return 1.0 / percentile(intervals, 0.5) if intervals else 0.0
+
+    @property
+    def fps_now(self) -> float:
+        """Median frames per second of the last ``RECENT`` frames, for a display that follows a change of pace."""
+        intervals = list(self._interval_s)[-RECENT:]
         return 1.0 / percentile(intervals, 0.5) if intervals else 0.0
 
     @property
