@@ -182,6 +182,17 @@ class LatentActionModel(Component):
             "codes_used": torch.unique(ids).numel() * torch.ones(()),
         }
 
+    def explained(self, frames_BTHWC: Tensor, actions_BT: Tensor) -> float:
+        """Mean share of a pair's change that the decoder redraws from the given latent actions, entry 0 unused.
+
+        Codes that mean something explain more than the same codes in another order.
+        """
+        pairs, vectors = self.pairs(frames_BTHWC), F.normalize(self.codebook.vectors_AD, dim=-1)
+        before, after = pairs[:, :3], pairs[:, 3:]
+        redrawn = self.decoder(before, vectors[rearrange(actions_BT[:, 1:], "b t -> (b t)")])
+        error_B, still_B = ((other - after).square().mean(dim=(1, 2, 3)) for other in (redrawn, before))
+        return 1 - float((error_B / (still_B + STILL)).mean())
+
     def after_step(self) -> int:
         """Re-seed codes that nobody uses; returns how many were moved."""
         return self.codebook.reseed()

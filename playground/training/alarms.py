@@ -11,6 +11,10 @@ IGNORED_GAP_DB = 0.05
 """Below this gap between true and shuffled actions the actions do nothing."""
 
 
+MEANT = 0.05
+"""Share of the change that codes explain beyond shuffled ones, from which they can be said to mean something."""
+
+
 def code_metrics(codes: np.ndarray, num_actions: int) -> dict[str, float]:
     """Usage of the latent actions in a sample of codes.
 
@@ -33,12 +37,18 @@ def code_metrics(codes: np.ndarray, num_actions: int) -> dict[str, float]:
 
 
 def code_alarms(metrics: dict[str, float], num_actions: int) -> list[str]:
-    """Warn when codes are dead or one code is used for everything."""
+    """Warn when codes are dead, when one code is used for everything, and when codes say nothing of the change."""
     warnings = []
     if metrics.get("codes_used", num_actions) <= num_actions / 2:
         warnings.append(f"dead codes: {metrics['codes_used']:.0f} of {num_actions} latent actions are used")
     if metrics.get("code_top_share", 0.0) > ONE_CODE_SHARE:
         warnings.append(f"one code: a single latent action explains {metrics['code_top_share']:.0%} of the frames")
+    means = metrics.get("explained_codes", 1.0) - metrics.get("explained_shuffled", 0.0)
+    if means < MEANT:
+        warnings.append(
+            f"meaningless codes: they explain {metrics['explained_codes']:.2f} of the change, shuffled ones"
+            f" {metrics['explained_shuffled']:.2f}; train longer"
+        )
     return warnings
 
 

@@ -62,6 +62,12 @@ def test_shown_labels_reach_the_latent_actions(tiny_data, tiny_preset, tmp_path)
     assert load_component(LATENT_ACTION_MODELS, tmp_path / "plain" / "latent-actions" / "export").labels is None
 
 
+def test_codes_that_mean_nothing_yet_are_called_so(tiny_data, tiny_preset, tmp_path, caplog):
+    with caplog.at_level(logging.WARNING, "playground.training"):
+        train("latent-actions", str(tiny_preset), [tiny_data], tmp_path, steps=2, progress=False)
+    assert "meaningless codes" in caplog.text
+
+
 def test_a_stage_can_start_from_an_earlier_run(tiny_data, tiny_preset, tmp_path):
     first, second = tmp_path / "first", tmp_path / "second"
     train("tokenizer", str(tiny_preset), [tiny_data], first, progress=False)
@@ -87,6 +93,9 @@ def test_alarms_name_collapse():
     assert len(code_alarms(one, 8)) == 2
     assert code_alarms(code_metrics(np.arange(100) % 8, 8), 8) == []
     assert code_alarms({"loss": 1.0}, 8) == []
+    (warning,) = code_alarms({"explained_codes": 0.20, "explained_shuffled": 0.19}, 8)
+    assert "meaningless codes" in warning
+    assert code_alarms({"explained_codes": 0.40, "explained_shuffled": -1.0}, 8) == []
     assert control_alarms({"control_gap_db": 0.01})
     assert control_alarms({"control_gap_db": 1.0}) == []
     assert purity(np.array([0, 0, 1, 1]), np.array([3, 3, 2, 4])) == 0.75

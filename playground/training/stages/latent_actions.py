@@ -70,7 +70,7 @@ class LatentActionStage:
         clips = self._dataset.clips(self._looked_at)
         codes = infer_codes(model, clips.frames_BTHWC[:, -2:])
         labels, count = clips.actions_BT[:, -1], self.model.num_actions
-        metrics = code_metrics(codes, count)
+        metrics = code_metrics(codes, count) | explained(model, clips.frames_BTHWC[:, -2:], codes)
         if (labels >= 0).any():
             metrics["label_purity"] = purity(codes[labels >= 0], labels[labels >= 0])
         return contact_sheet([self._row(clips.frames_BTHWC[:, -2:], codes == code) for code in range(count)]), metrics
@@ -85,6 +85,21 @@ class LatentActionStage:
         pairs = pairs[np.argsort(-motion, kind="stable")[:SHEET_PAIRS]]
         empty = np.zeros((SHEET_PAIRS - len(pairs), *pairs.shape[1:]), np.uint8)
         return np.concatenate((pairs, empty)).reshape(-1, *pairs.shape[2:])
+
+
+@torch.inference_mode()
+def explained(model: Any, pairs_BTHWC: np.ndarray, codes_B: np.ndarray) -> dict[str, float]:
+    """Share of the change of pairs (n, 2, H, W, 3) that their codes explain, and that shuffled codes do."""
+    if not hasattr(model, "explained"):  # the labelled model redraws nothing
+        return {}
+    device = next(model.parameters()).device
+    shuffled_B = np.random.default_rng(0).permutation(codes_B)
+    frames = torch.from_numpy(np.ascontiguousarray(pairs_BTHWC)).to(device)
+    shares = {}
+    for name, mine_B in (("explained_codes", codes_B), ("explained_shuffled", shuffled_B)):
+        actions_BT = torch.from_numpy(np.stack((mine_B, mine_B), axis=1)).to(device)
+        shares[name] = model.explained(frames, actions_BT)
+    return shares
 
 
 @torch.inference_mode()
