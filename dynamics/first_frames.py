@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from dynamics.trunk import level_waves
 from playground.core.component import Component
-from playground.core.nn.blocks import SpaceAttention, SwiGLU
+from playground.core.nn.blocks import RMSNorm, SpaceAttention, SwiGLU
 from playground.core.nn.statistics import NormalisedLatents
 from playground.core.registry import FIRST_FRAME_MODELS
 from playground.core.sampling import Draw, row_noise
@@ -99,8 +99,8 @@ class ConditionedBlock(nn.Module):
     def __init__(self, width: int, head_dim: int) -> None:
         """Args: width D, a multiple of head_dim."""
         super().__init__()
-        self.norm_attention = nn.RMSNorm(width, elementwise_affine=False)
-        self.norm_mlp = nn.RMSNorm(width, elementwise_affine=False)
+        self.norm_attention = RMSNorm(width, elementwise_affine=False)
+        self.norm_mlp = RMSNorm(width, elementwise_affine=False)
         self.attention = SpaceAttention(width, head_dim)
         self.mlp = SwiGLU(width)
         modulation = nn.Linear(width // 2, 6 * width)
@@ -138,7 +138,7 @@ class FirstFrameDiffusion(NormalisedLatents, Component):
             self.prompt_tokens = nn.Linear(config.prompt_dims, config.prompt_tokens * width)
         self.no_prompt_D = nn.Parameter(torch.zeros(width))
         self.blocks = nn.ModuleList(ConditionedBlock(width, config.head_dim) for _ in range(config.depth))
-        self.norm = nn.RMSNorm(width)
+        self.norm = RMSNorm(width)
         self.head = nn.Linear(width, channels)
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)

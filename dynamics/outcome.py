@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from dynamics.config import DynamicsConfig
+from playground.core.nn.blocks import RMSNorm
 
 LOSS_WEIGHT = 0.03
 """Small beside the loss of the frame: pictures must not pay for two numbers."""
@@ -51,7 +52,7 @@ class OutcomeHead(nn.Module):
     def __init__(self, config: DynamicsConfig) -> None:
         """Build the layers that ``config`` describes."""
         super().__init__()
-        self.norm = nn.RMSNorm(2 * config.width)
+        self.norm = RMSNorm(2 * config.width)
         self.hidden = nn.Linear(2 * config.width, config.width)
         self.out = nn.Linear(config.width, BINS + 1)
         nn.init.zeros_(self.out.weight)

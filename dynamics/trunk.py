@@ -19,7 +19,7 @@ from einops import rearrange
 from torch import Tensor, nn
 
 from dynamics.config import DynamicsConfig
-from playground.core.nn.blocks import SpaceAttention, SwiGLU
+from playground.core.nn.blocks import RMSNorm, SpaceAttention, SwiGLU
 from playground.core.nn.rope import rotary_angles, rotate, rotate_swapped, swapped_pairs
 
 
@@ -39,9 +39,9 @@ class TimeAttention(nn.Module):
         self.head_dim = head_dim
         self.qkv = nn.Linear(width, 3 * width, bias=False)
         self.out = nn.Linear(width, width, bias=False)
-        self.norm_q = nn.RMSNorm(head_dim)
-        self.norm_k = nn.RMSNorm(head_dim)
-        self.norm_both = nn.RMSNorm(head_dim, elementwise_affine=False)
+        self.norm_q = RMSNorm(head_dim)
+        self.norm_k = RMSNorm(head_dim)
+        self.norm_both = RMSNorm(head_dim, elementwise_affine=False)
         nn.init.zeros_(self.out.weight)
 
     def window(self, x_BTSD: Tensor, cos_TE: Tensor, sin_TE: Tensor) -> tuple[Tensor, Tensor]:
@@ -94,9 +94,9 @@ class TrunkBlock(nn.Module):
         super().__init__()
         width = config.width
         self.time = TimeAttention(width, config.head_dim) if over_time else None
-        self.norm_time = nn.RMSNorm(width) if over_time else None
-        self.norm_space = nn.RMSNorm(width, elementwise_affine=False)
-        self.norm_mlp = nn.RMSNorm(width, elementwise_affine=False)
+        self.norm_time = RMSNorm(width) if over_time else None
+        self.norm_space = RMSNorm(width, elementwise_affine=False)
+        self.norm_mlp = RMSNorm(width, elementwise_affine=False)
         self.space = SpaceAttention(width, config.head_dim)
         self.mlp = SwiGLU(width)
         # Low rank: one number per frame and channel does not need a full matrix, a fifth of all weights otherwise.
@@ -138,7 +138,7 @@ class Trunk(nn.Module):
         blocks = [TrunkBlock(config, over_time=index % config.time_every == 0) for index in range(config.depth)]
         self.blocks = cast("Sequence[TrunkBlock]", nn.ModuleList(blocks))
         self.time_layers = sum(block.time is not None for block in self.blocks)
-        self.norm = nn.RMSNorm(width)
+        self.norm = RMSNorm(width)
         nn.init.normal_(self.action.weight, std=0.5)
         nn.init.normal_(self.step_size.weight, std=0.02)
 

@@ -5,7 +5,16 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from playground.core.nn.blocks import ConvBlock, SpaceAttention, SpaceBlock, conv_down, conv_up, to_frames, to_pixels
+from playground.core.nn.blocks import (
+    ConvBlock,
+    RMSNorm,
+    SpaceAttention,
+    SpaceBlock,
+    conv_down,
+    conv_up,
+    to_frames,
+    to_pixels,
+)
 from playground.core.sampling import make_generator
 from tests.contracts.cases import randomise
 
@@ -28,6 +37,22 @@ def test_pixels_keep_frames_and_channels_apart() -> None:
 def test_colours_out_of_range_are_clamped_not_wrapped() -> None:
     frames = to_frames(torch.tensor([-7.0, 7.0]).view(2, 1, 1, 1).expand(2, 3, 1, 1), batch=1)
     assert frames[0, :, 0, 0, 0].tolist() == [0, 255]
+
+
+def test_a_norm_computes_in_the_format_that_comes_in() -> None:
+    norm, plain = RMSNorm(32), nn.RMSNorm(32)
+    with torch.no_grad():
+        norm.weight.copy_(torch.rand(32, generator=make_generator(0)))
+    plain.load_state_dict(norm.state_dict())
+    x = torch.randn(4, 32, generator=make_generator(1))
+    assert torch.equal(norm(x), plain(x))
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        mixed = norm(x.bfloat16())
+    assert mixed.dtype == torch.bfloat16
+    torch.testing.assert_close(mixed.float(), plain(x), atol=0.03, rtol=0.02)
+    mixed.sum().backward()
+    assert norm.weight.grad is not None
+    assert norm.weight.grad.dtype == torch.float32
 
 
 def test_residual_blocks_start_as_the_identity() -> None:

@@ -14,6 +14,18 @@ HEAD_DIM = 32
 """Dimensions of one attention head where a model does not choose its own."""
 
 
+class RMSNorm(nn.RMSNorm):
+    """Root mean square norm (Zhang and Sennrich 2019) in the number format of what comes in.
+
+    torch's own takes its fused kernel only where the weights have that format too, which they do not under autocast.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(..., D) to (..., D)."""
+        weight = None if self.weight is None else self.weight.to(x.dtype)
+        return F.rms_norm(x, list(self.normalized_shape), weight, self.eps)
+
+
 class SwiGLU(nn.Module):
     """Gated feed-forward layer (Shazeer 2020), with the hidden width chosen to cost as much as a plain 4x MLP."""
 
@@ -40,8 +52,8 @@ class SpaceAttention(nn.Module):
         self.head_dim = head_dim
         self.qkv = nn.Linear(width, 3 * width, bias=False)
         self.out = nn.Linear(width, width, bias=False)
-        self.norm_q = nn.RMSNorm(head_dim)
-        self.norm_k = nn.RMSNorm(head_dim)
+        self.norm_q = RMSNorm(head_dim)
+        self.norm_k = RMSNorm(head_dim)
         nn.init.zeros_(self.out.weight)
 
     def forward(self, x_BSD: Tensor) -> Tensor:
@@ -57,9 +69,9 @@ class SpaceBlock(nn.Module):
     def __init__(self, width: int, head_dim: int = HEAD_DIM) -> None:
         """Args: width D, a multiple of head_dim."""
         super().__init__()
-        self.norm_attention = nn.RMSNorm(width)
+        self.norm_attention = RMSNorm(width)
         self.attention = SpaceAttention(width, head_dim)
-        self.norm_mlp = nn.RMSNorm(width)
+        self.norm_mlp = RMSNorm(width)
         self.mlp = SwiGLU(width)
 
     def forward(self, x_BSD: Tensor) -> Tensor:
