@@ -73,6 +73,9 @@ class IntentConfig:
         still_share: share of training frames that are shown twice, as at the start of a run from a single picture.
     """
 
+    GROWING_FIELDS: ClassVar[frozenset[str]] = frozenset({"num_actions"})
+    """Fields that a run from other weights may raise: a name's code becomes any of the codes it was split into."""
+
     names: tuple[str, ...] = ("noop",)
     tokens_per_frame: int = 64
     latent_channels: int = 16

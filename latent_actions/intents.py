@@ -19,7 +19,7 @@ from einops import rearrange
 from torch import Tensor, nn
 
 from latent_actions.config import IntentConfig
-from playground.core.component import Component
+from playground.core.component import Component, split_rows
 from playground.core.nn.statistics import NormalisedLatents
 from playground.core.registry import INTENT_MODELS
 
@@ -57,6 +57,12 @@ class IntentModel(NormalisedLatents, Component):
             nn.SiLU(), nn.Linear(config.width, config.width), nn.SiLU(), nn.Linear(config.width, config.num_actions)
         )
         self.register_statistics(config.latent_channels)
+
+    def grown_from(self, smaller: dict[str, Tensor]) -> dict[str, Tensor]:
+        """A code that was split is as likely as before, each of its parts as likely as the others."""
+        last = f"choose.{len(self.choose) - 1}"
+        rows = {name: split_rows(smaller[name], self.num_actions) for name in (f"{last}.weight", f"{last}.bias")}
+        return {**smaller, **rows}
 
     def forward(self, earlier_BNC: Tensor, latest_BNC: Tensor, name_B: Tensor) -> Tensor:
         """Logits (B, A) of the latent action that comes next.

@@ -42,9 +42,9 @@ class Component(nn.Module):
         return smaller
 
 
-def split_rows(rows_AD: torch.Tensor, count: int) -> torch.Tensor:
-    """Rows (A, D) again and again until there are ``count``: row i of the result belongs to row i modulo A."""
-    return rows_AD[torch.arange(count, device=rows_AD.device) % len(rows_AD)]
+def split_rows(rows_A: torch.Tensor, count: int) -> torch.Tensor:
+    """Rows (A, ...) again and again until there are ``count``: row i of the result belongs to row i modulo A."""
+    return rows_A[torch.arange(count, device=rows_A.device) % len(rows_A)]
 
 
 def save_component(component: Component, folder: Path | str, dtype: torch.dtype = torch.bfloat16) -> None:

@@ -11,7 +11,7 @@ import torch
 from playground.core.component import load_component, save_component
 from playground.core.config import config_to_dict
 from playground.core.errors import PlaygroundError
-from playground.core.registry import DYNAMICS, LATENT_ACTION_MODELS, TOKENIZERS
+from playground.core.registry import DYNAMICS, INTENT_MODELS, LATENT_ACTION_MODELS, TOKENIZERS
 from playground.training.builders import Run, build_model
 from playground.training.distributed import ALONE
 from playground.training.pack import pack
@@ -114,6 +114,19 @@ def test_split_codes_share_what_their_code_stood_for(tmp_path: Path) -> None:
     assert (parts % 4 == parents).float().mean() > 0.9
     assert len(parts.unique()) == 16
     assert finer.config.reseed_after == 100
+
+
+def test_names_mean_any_part_of_the_code_that_they_meant(tmp_path: Path) -> None:
+    model = INTENT_MODELS.get("latents")
+    sizes = {"names": ("left", "right"), "tokens_per_frame": 4, "latent_channels": 2, "channels": 8, "width": 16}
+    earlier = model(model.Config(**sizes, num_actions=3)).eval()
+    save_component(earlier, tmp_path, torch.float32)
+    run = Run(load_preset("cpu"), [], tmp_path / "unused", 0, "cpu", False, tmp_path, False, ALONE)
+    recipe = StagePreset("latents", steps=1, batch=1, budget_share=1.0, adam_lr=1e-3)
+    finer: Any = build_model(run, "intents", recipe, {**sizes, "num_actions": 6})
+    frames, names = torch.randn(2, 8, 4, 2, generator=torch.Generator().manual_seed(0)), torch.arange(8) % 3
+    old, new = (each(*frames, names).softmax(dim=-1) for each in (earlier, finer))
+    torch.testing.assert_close(new[:, :3] + new[:, 3:], old)
 
 
 def test_a_decoder_learns_on_below_a_running_world(tiny_data: Path, tiny_preset: Path, tmp_path: Path) -> None:
