@@ -9,7 +9,6 @@ from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
 
-
 RECENT = 15
 """Frames that a player feels as now: about a second."""
 
