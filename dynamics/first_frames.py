@@ -20,6 +20,7 @@ import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor, nn
 
+from dynamics.reader import PictureReader
 from dynamics.trunk import level_waves
 from playground.core.component import Component
 from playground.core.nn.blocks import RMSNorm, SpaceAttention, SwiGLU
@@ -40,6 +41,9 @@ after, it spoils edges (Kynkaanniemi et al. 2024). In between it may be strong e
 _LEAST_NOISE = 0.1
 """Share of noise below which errors count no more than at this share."""
 
+_READ_NOISE = 0.5
+"""Largest noise on pictures that the reader learns from, in standard deviations; drawings are not perfect."""
+
 
 @dataclass(frozen=True)
 class FirstFrameConfig:
@@ -56,10 +60,14 @@ class FirstFrameConfig:
         prompt_tokens: tokens that the text is spread over.
         prompt_dropout: share of training pictures whose text is hidden, so that texts can be led by guidance.
         prompt_noise: noise on embeddings in training, in their standard deviations: a few wordings stand for many.
+        reader: also learn how well a picture fits a text, so that the best of several drawings can be chosen.
     """
 
     FREE_FIELDS: ClassVar[frozenset[str]] = frozenset({"prompt_dropout", "prompt_noise"})
     """Fields on which no weight depends: a run that starts from other weights may change them."""
+
+    GROWING_FIELDS: ClassVar[frozenset[str]] = frozenset({"reader"})
+    """Fields that such a run may raise: a reader is learned anew and changes no drawing."""
 
     tokens_per_frame: int = 64
     latent_channels: int = 16
@@ -71,6 +79,7 @@ class FirstFrameConfig:
     prompt_tokens: int = 4
     prompt_dropout: float = 0.1
     prompt_noise: float = 0.5
+    reader: bool = False
 
     def __post_init__(self) -> None:
         """Check that the sizes fit each other."""
@@ -79,6 +88,8 @@ class FirstFrameConfig:
                 raise ValueError(f"field {name!r} must be at least 1")
         if self.prompt_dims < 0:
             raise ValueError("field 'prompt_dims' must be at least 0")
+        if self.reader and not self.prompt_dims:
+            raise ValueError("field 'reader' is true, but without prompts (prompt_dims 0) there is nothing to read")
         if self.grid < 1 or self.grid**2 != self.tokens_per_frame or self.grid % self.packing:
             raise ValueError(
                 f"field 'packing' is {self.packing}, but it must divide the side of a square grid of"
@@ -142,6 +153,8 @@ class FirstFrameDiffusion(NormalisedLatents, Component):
         self.head = nn.Linear(width, channels)
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)
+        reader = PictureReader(config.grid, config.latent_channels, config.prompt_dims) if config.reader else None
+        self.reader = reader
         self.register_statistics(config.latent_channels)
         # Embeddings have length 1; unscaled, they would start far below everything else and be learned late.
         self.register_buffer("prompt_mean_P", torch.zeros(config.prompt_dims))
@@ -177,7 +190,7 @@ class FirstFrameDiffusion(NormalisedLatents, Component):
         if not self.words:
             return self.no_prompt_D, self.no_prompt_D.expand(len(prompt_BP), 0, -1)
         absent_B1 = (prompt_BP == 0).all(dim=-1, keepdim=True)
-        scaled_BP = ((prompt_BP - self.prompt_mean_P) / self.prompt_scale_P).masked_fill(absent_B1, 0.0)
+        scaled_BP = self._scaled(prompt_BP).masked_fill(absent_B1, 0.0)
         told_BD = torch.where(absent_B1, self.no_prompt_D, self.prompt(scaled_BP))
         return told_BD, rearrange(self.prompt_tokens(scaled_BP), "b (s d) -> b s d", s=self.words)
 
@@ -195,16 +208,32 @@ class FirstFrameDiffusion(NormalisedLatents, Component):
         clean = (latents_BNC.float() - self.mean_C) / self.scale_C
         draw = Draw(generator)
         blurred_BP = prompt_BP + self.config.prompt_noise * self.prompt_scale_P * draw.normal(*prompt_BP.shape)
-        told_B1 = (prompt_BP != 0).any(dim=1, keepdim=True) & (
-            draw.uniform(len(clean), 1) >= self.config.prompt_dropout
-        )
-        prompt_BP = blurred_BP * told_B1
+        captioned_B1 = (prompt_BP != 0).any(dim=1, keepdim=True)
+        prompt_BP = blurred_BP * (captioned_B1 & (draw.uniform(len(clean), 1) >= self.config.prompt_dropout))
         mean, deviation = _LEVEL
         level_B = torch.sigmoid(mean + deviation * draw.normal(len(clean)))
         noisy = torch.lerp(draw.normal(*clean.shape), clean, level_B[:, None, None])
         error_B = (self(noisy, level_B, prompt_BP) - clean).square().mean(dim=(1, 2))
         loss = (error_B / (1 - level_B).clamp_min(_LEAST_NOISE).square()).mean()
-        return {"loss": loss, "explained": 1 - error_B.detach().mean() / clean.square().mean()}
+        losses = {"loss": loss, "explained": 1 - error_B.detach().mean() / clean.square().mean()}
+        has_text_B = captioned_B1[:, 0]
+        if self.reader is not None and has_text_B.any():
+            blurred = clean + _READ_NOISE * draw.uniform(len(clean), 1, 1) * draw.normal(*clean.shape)
+            unread = self.reader.loss(blurred[has_text_B], self._scaled(blurred_BP[has_text_B]))
+            losses = {**losses, "loss": loss + unread, "unread": unread.detach()}
+        return losses
+
+    def fit(self, latents_BNC: Tensor, prompt_BP: Tensor) -> Tensor:
+        """How well each picture (B, N, C) shows what its text says, (B,); comparable for pictures of one text.
+
+        Raises:
+            ValueError: the model has no reader.
+        """
+        if self.reader is None:
+            raise ValueError("this model of first frames has no reader")
+        normal = (latents_BNC - self.mean_C) / self.scale_C
+        fits_B: Tensor = self.reader(normal, self._scaled(prompt_BP[:, : self.config.prompt_dims]))
+        return fits_B
 
     def draw(
         self,
@@ -276,6 +305,9 @@ class FirstFrameDiffusion(NormalisedLatents, Component):
             clean = self._in_range(self(x_BNC, level_B, untold_BP))
             x_BNC = x_BNC - (clean - x_BNC) / (passes - index)
         return x_BNC
+
+    def _scaled(self, prompt_BP: Tensor) -> Tensor:
+        return (prompt_BP - self.prompt_mean_P) / self.prompt_scale_P
 
     def _in_range(self, clean_BNC: Tensor) -> Tensor:
         """Normalised latents, kept where the tokenizer's lie: guidance would otherwise overshoot."""

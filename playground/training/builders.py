@@ -212,6 +212,8 @@ def _first_frames(run: Run, recipe: StagePreset) -> Stage:
         "latent_channels": tokenizer.latent_channels,
         "prompt_dims": 0 if prompts is None else prompts.rows_RP.shape[1],
     }
+    if prompts is None and "reader" in recipe.model:
+        recipe = replace(recipe, model={**recipe.model, "reader": False})
     model: Any = build_model(run, "first-frames", recipe, derived)
     if not earlier:
         model.set_statistics(_some_of(latents), None if prompts is None else torch.from_numpy(prompts.rows_RP[:-1]))

@@ -34,6 +34,9 @@ as a road; with more, what they do not speak of is lost."""
 REDRAW_GUIDANCE = 8.0
 """As strong as for first frames of shipped worlds: the words have to win over what the frame was."""
 
+CHOICES = 8
+"""Drawings among which a model that can read its own pictures chooses."""
+
 KEPT_IN_PLAY = 0.5
 """Share of a frame that stands when it is corrected: what is there stays, but looks like real frames again."""
 
@@ -58,7 +61,7 @@ def draw_first_frame(world: World, text: str = "", seed: int = 0) -> np.ndarray:
         prompt_BP = torch.from_numpy(world.embed(text))[None] if text else None
         if world.first_frames is not None and (not text or knows_words(world)):
             guidance = world.sampling.get("guidance")
-            latents = world.first_frames.draw(prompt_BP, [make_generator(seed)], guidance)[:, None]
+            latents = draw_chosen(world.first_frames, prompt_BP, [make_generator(seed)], guidance)[:, None]
         else:
             # At the finest steps, whatever is played with: larger ones are learned on frames that have a past.
             heat = {name: x for name, x in world.sampling.items() if name == "temperature" and x is not None}
@@ -90,21 +93,54 @@ def redraw(world: World, frames_BHWC: np.ndarray, prompts_BP: np.ndarray, seeds:
         raise PlaygroundError(f"world {world.name!r} has no model of first frames that knows words; train one")
     import torch
 
-    from playground.core.sampling import make_generator, row_noise
+    from playground.core.sampling import make_generator
 
     with torch.inference_mode():
         generators = [make_generator(seed) for seed in seeds]
         latents = world.tokenizer.encode(torch.from_numpy(np.array(frames_BHWC))[:, None])[:, 0]
         noise = model.noise_of(latents, REDRAW_PASSES)
-        fresh = row_noise(noise.shape[1:], generators).to(noise.device)
-        drawn = model.draw(
-            torch.from_numpy(np.asarray(prompts_BP, np.float32)),
-            generators,
-            REDRAW_GUIDANCE,
-            noise_BNC=(1 - RENEWED) ** 0.5 * noise + RENEWED**0.5 * fresh,
-            passes=REDRAW_PASSES,
-        )
+        told_BP = torch.from_numpy(np.asarray(prompts_BP, np.float32))
+        drawn = draw_chosen(model, told_BP, generators, REDRAW_GUIDANCE, noise, REDRAW_PASSES)
         return world.tokenizer.decode(drawn[:, None])[:, 0].numpy().copy()
+
+
+def draw_chosen(
+    model: Any,
+    prompt_BP: Tensor | None,
+    generators: Sequence[torch.Generator],
+    guidance: float | None,
+    noise_BNC: Tensor | None = None,
+    passes: int | None = None,
+) -> Tensor:
+    """Draw every row several times and keep what fits its text best; once for a model that cannot read.
+
+    Args:
+        model: of first frames.
+        prompt_BP: texts, or None.
+        generators: one a row; all drawings of a row come from it.
+        guidance: see ``draw`` of the model.
+        noise_BNC: noise that drawings begin with, ``RENEWED`` of it drawn anew each time; all of it by default.
+        passes: of a drawing, if not the model's own number.
+
+    Returns:
+        Latents (B, N, C).
+    """
+    from playground.core.sampling import row_noise
+
+    options: dict[str, Any] = {} if passes is None else {"passes": passes}
+    reads = prompt_BP is not None and getattr(model, "reader", None) is not None
+    times = CHOICES if reads else 1
+    own = [generator for generator in generators for _ in range(times)]
+    if noise_BNC is not None:
+        fresh = row_noise(noise_BNC.shape[1:], own).to(noise_BNC.device)
+        kept = noise_BNC.repeat_interleave(times, dim=0)
+        options["noise_BNC"] = (1 - RENEWED) ** 0.5 * kept + RENEWED**0.5 * fresh
+    told_BP = None if prompt_BP is None else prompt_BP.repeat_interleave(times, dim=0)
+    drawn_BNC: Tensor = model.draw(told_BP, own, guidance, **options)
+    if not reads:
+        return drawn_BNC
+    best_B = model.fit(drawn_BNC, told_BP).unflatten(0, (-1, times)).argmax(dim=1)
+    return drawn_BNC.unflatten(0, (-1, times))[range(len(best_B)), best_B]
 
 
 def correct(

@@ -61,7 +61,7 @@ ROWS: dict[str, dict[str, tuple[Fields, ...]]] = {
         "maskgit": ({**_DYNAMICS, "codebook_size": 12},),
     },
     FIRST_FRAME_MODELS.kind: {
-        "diffusion": (_FIRST_FRAMES,),
+        "diffusion": (_FIRST_FRAMES, {**_FIRST_FRAMES, "reader": True}),
     },
     INTENT_MODELS.kind: {
         "latents": (_INTENTS, {**_INTENTS, "tokens_per_frame": 81}),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -9,6 +11,7 @@ from dynamics.first_frames import PASSES, FirstFrameConfig, FirstFrameDiffusion
 from playground.core.sampling import make_generator, row_noise
 
 CONFIG = FirstFrameConfig(tokens_per_frame=16, latent_channels=4, prompt_dims=2, width=64, depth=2)
+READS = replace(CONFIG, reader=True)
 
 
 STRIPES = torch.tensor([1.0, -1.0]).repeat(8)[:, None].expand(16, 4)
@@ -19,7 +22,7 @@ def trained() -> FirstFrameDiffusion:
     """Text 0 shows +0.5 or -0.5 all over, text 1 stripes of either sign; a mixture would be zero everywhere."""
     with torch.random.fork_rng(devices=[]):
         torch.random.default_generator.manual_seed(0)
-        model = FirstFrameDiffusion(CONFIG).train()
+        model = FirstFrameDiffusion(READS).train()
     optimiser = torch.optim.AdamW(model.parameters(), lr=4e-3)
     generator = make_generator(0)
     for _ in range(200):
@@ -40,6 +43,29 @@ def test_a_text_draws_one_of_the_pictures_that_it_was_shown_with(trained: FirstF
         sign_B = (drawn * pattern).mean(dim=(1, 2))
         assert set(torch.sign(sign_B).tolist()) == {-1.0, 1.0}  # both kinds are drawn, and not their mean
         assert (drawn - sign_B.sign()[:, None, None] * pattern * 0.5).abs().mean() < 0.2  # a mixture: 0.5
+
+
+@torch.no_grad()
+def test_a_reader_tells_what_a_picture_shows(trained: FirstFrameDiffusion) -> None:
+    pictures = 0.5 * torch.stack((torch.ones(16, 4), -torch.ones(16, 4), STRIPES, -STRIPES))
+    told = torch.eye(2)[[0, 0, 1, 1]]
+    assert (trained.fit(pictures, told) > trained.fit(pictures, told.flip(1)) + 1).all()
+    # Texts may have more numbers than this model takes, as for drawing.
+    wide = torch.cat((told, torch.ones(4, 3)), dim=1)
+    assert torch.equal(trained.fit(pictures, wide), trained.fit(pictures, told))
+
+
+def test_a_reader_needs_texts_and_learns_from_pictures_that_have_one() -> None:
+    with pytest.raises(ValueError, match="nothing to read"):
+        FirstFrameConfig(prompt_dims=0, reader=True)
+    pictures, told = torch.randn(4, 16, 4, generator=make_generator(0)), torch.eye(2)[[0, 1, 0, 1]]
+    with pytest.raises(ValueError, match="no reader"):
+        FirstFrameDiffusion(CONFIG).fit(pictures, told)
+    model = FirstFrameDiffusion(READS).train()
+    assert float(model.loss(pictures, told, make_generator(0))["unread"]) > 0
+    silent = model.loss(pictures, torch.zeros(4, 2), make_generator(0))
+    assert "unread" not in silent
+    assert torch.isfinite(silent["loss"])
 
 
 @torch.no_grad()

@@ -11,7 +11,7 @@ import torch
 from playground.core.component import load_component, save_component
 from playground.core.config import config_to_dict
 from playground.core.errors import PlaygroundError
-from playground.core.registry import DYNAMICS, INTENT_MODELS, LATENT_ACTION_MODELS, TOKENIZERS
+from playground.core.registry import DYNAMICS, FIRST_FRAME_MODELS, INTENT_MODELS, LATENT_ACTION_MODELS, TOKENIZERS
 from playground.training.builders import Run, build_model
 from playground.training.distributed import ALONE
 from playground.training.pack import pack
@@ -127,6 +127,19 @@ def test_names_mean_any_part_of_the_code_that_they_meant(tmp_path: Path) -> None
     frames, names = torch.randn(2, 8, 4, 2, generator=torch.Generator().manual_seed(0)), torch.arange(8) % 3
     old, new = (each(*frames, names).softmax(dim=-1) for each in (earlier, finer))
     torch.testing.assert_close(new[:, :3] + new[:, 3:], old)
+
+
+def test_a_reader_may_join_a_model_of_first_frames(tmp_path: Path) -> None:
+    model = FIRST_FRAME_MODELS.get("diffusion")
+    sizes = {"tokens_per_frame": 4, "latent_channels": 2, "prompt_dims": 3, "packing": 1, "width": 32, "depth": 1}
+    earlier = model(model.Config(**sizes)).eval()
+    save_component(earlier, tmp_path, torch.float32)
+    run = Run(load_preset("cpu"), [], tmp_path / "unused", 0, "cpu", False, tmp_path, False, ALONE)
+    recipe = StagePreset("diffusion", steps=1, batch=1, budget_share=1.0, adam_lr=1e-3)
+    reads: Any = build_model(run, "first-frames", recipe, {**sizes, "reader": True})
+    for name, tensor in earlier.state_dict().items():
+        assert torch.equal(tensor, reads.state_dict()[name]), name
+    assert reads.reader is not None
 
 
 def test_a_decoder_learns_on_below_a_running_world(tiny_data: Path, tiny_preset: Path, tmp_path: Path) -> None:

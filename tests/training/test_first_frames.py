@@ -26,6 +26,7 @@ adam_lr = 3e-3
 packing = 1
 width = 32
 depth = 2
+reader = true
 """
 COLOURS = {"a red field": (220, 40, 40), "a green field": (40, 220, 40)}
 TOLD = {"device": "cpu", "progress": False}
@@ -61,6 +62,7 @@ def test_a_world_gets_first_frames_that_show_their_words(colours: Path, preset: 
     assert (first / "first-frames" / "samples").is_dir()
     world = World.load(pack(first, tmp_path / "world"))
     assert world.manifest.sampling.guidance
+    assert world.first_frames.reader is not None
     means = [world.draw_first_frame(text).reshape(-1, 3).mean(0) for text in COLOURS]
     assert means[0][0] > means[0][1] + 30, "the red field is red"
     assert means[1][1] > means[1][0] + 30, "the green field is green"
@@ -92,6 +94,7 @@ def test_data_without_captions_goes_without(tiny_data: Path, preset: Path, tmp_p
     train("first-frames", str(preset), [tiny_data], tmp_path / "run", steps=2, **TOLD)
     world = World.load(pack(tmp_path / "run", tmp_path / "world"))
     assert world.first_frames.config.prompt_dims == world.text_dims == 0
+    assert world.first_frames.reader is None
     assert world.sampling["correct_every"]
     assert world.draw_first_frame().any()
     with world.generate(backend="eager") as session:

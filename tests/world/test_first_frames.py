@@ -14,6 +14,7 @@ from playground.core.errors import PlaygroundError
 from playground.core.registry import DYNAMICS
 from playground.core.sampling import make_generator
 from playground.world.bundle import World
+from playground.world.first_frames import CHOICES, draw_chosen
 from tests.tiny_world import make_tiny_world
 
 
@@ -59,6 +60,27 @@ def test_it_is_kept_and_checked(world: World, tmp_path: Path) -> None:
     silent.sampling["guidance"] = 2.0
     with pytest.raises(PlaygroundError, match="guidance"):
         silent.save(tmp_path / "bad")
+
+
+@torch.inference_mode()
+def test_of_several_drawings_the_one_that_fits_its_text_best_is_kept(world: World) -> None:
+    plain = world.first_frames
+    model = FirstFrameDiffusion(replace(plain.config, reader=True)).eval()
+    model.load_state_dict(plain.state_dict(), strict=False)
+    told_BP = torch.from_numpy(np.stack([world.embed(text) for text in ("a red canyon", "snow")]))
+    pictures = torch.zeros(2, plain.config.tokens_per_frame, plain.config.latent_channels)
+    for noise_BNC in (None, model.noise_of(pictures)):
+        chosen = draw_chosen(model, told_BP, [make_generator(0), make_generator(1)], 2.0, noise_BNC, 2)
+        for row in range(2):
+            # What each row would have met: its generator goes on from one drawing to the next.
+            generator, told_1P = make_generator(row), told_BP[row : row + 1]
+            given = None if noise_BNC is None else noise_BNC[row : row + 1]
+            met = torch.cat([draw_chosen(plain, told_1P, [generator], 2.0, given, 2) for _ in range(CHOICES)])
+            fit_K = model.fit(met, told_1P.expand(CHOICES, -1))
+            assert fit_K.std() > 0
+            torch.testing.assert_close(chosen[row], met[fit_K.argmax()], rtol=1e-3, atol=1e-4)
+    untold = draw_chosen(model, None, [make_generator(0)], 2.0, passes=2)
+    torch.testing.assert_close(untold, plain.draw(None, [make_generator(0)], passes=2))
 
 
 @torch.inference_mode()

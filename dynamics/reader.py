@@ -1,0 +1,64 @@
+"""Reads pictures: how well each fits a text, so that of several drawings the one that shows what was asked can be kept.
+
+A drawing is a draw of luck. It shows the right kind of place every time, but a coin or a creature only often, and
+whoever asked for one meets just one drawing. Choosing among a few costs little, since small networks take many rows
+at once. Pictures and texts are brought to vectors of one space by contrast with the others of a batch (Radford et al.
+2021), so that the match is the logarithm of how much more likely a text is for this picture than for any.
+
+Legend: B rows, N latents, C channels, P prompt dims.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from einops import rearrange
+from torch import Tensor, nn
+
+CHANNELS, WIDTH, SPACE = 96, 256, 64
+"""Channels of the convolutions, width of the layers behind them, and dimensions of the common space."""
+
+COARSEST = 4
+"""Side of the grid at which places are told apart."""
+
+
+class PictureReader(nn.Module):
+    """Latents and caption embeddings to how well they match."""
+
+    def __init__(self, grid: int, latent_channels: int, prompt_dims: int) -> None:
+        """Args: side of the latent grid; C; P."""
+        super().__init__()
+        self.grid = side = grid
+        layers: list[nn.Module] = [nn.Conv2d(latent_channels, CHANNELS, 3, padding=1), nn.SiLU()]
+        while side > COARSEST:
+            layers += [nn.Conv2d(CHANNELS, CHANNELS, 3, stride=2, padding=1), nn.SiLU()]
+            side = (side + 1) // 2
+        layers += [nn.Conv2d(CHANNELS, CHANNELS, 3, padding=1), nn.SiLU(), nn.Flatten()]
+        layers += [nn.Linear(CHANNELS * side * side, WIDTH), nn.SiLU(), nn.Linear(WIDTH, SPACE)]
+        self.look = nn.Sequential(*layers)
+        self.words = nn.Sequential(
+            nn.Linear(prompt_dims, WIDTH), nn.SiLU(), nn.Linear(WIDTH, WIDTH), nn.SiLU(), nn.Linear(WIDTH, SPACE)
+        )
+        self.sharpness = nn.Parameter(torch.tensor(2.0))
+
+    def forward(self, latents_BNC: Tensor, prompts_BP: Tensor) -> Tensor:
+        """Match (B,) of normalised latents with the scaled caption embedding of the same row; more is better."""
+        return self.sharpness.exp() * (self._seen(latents_BNC) * self._told(prompts_BP)).sum(dim=-1)
+
+    def loss(self, latents_BNC: Tensor, prompts_BP: Tensor) -> Tensor:
+        """Cross entropy of finding each picture's own text among those of the batch, and the other way round.
+
+        Two rows may have the same caption. Neither can be preferred, so the loss cannot reach zero; it orders
+        captions all the same.
+        """
+        with torch.autocast(latents_BNC.device.type, enabled=False):  # small differences decide
+            match_BB = self.sharpness.exp() * self._seen(latents_BNC) @ self._told(prompts_BP).T
+        own_B = torch.arange(len(match_BB), device=match_BB.device)
+        return (F.cross_entropy(match_BB, own_B) + F.cross_entropy(match_BB.T, own_B)) / 2
+
+    def _seen(self, latents_BNC: Tensor) -> Tensor:
+        pictures = rearrange(latents_BNC, "b (h w) c -> b c h w", h=self.grid)
+        return F.normalize(self.look(pictures).float(), dim=-1)
+
+    def _told(self, prompts_BP: Tensor) -> Tensor:
+        return F.normalize(self.words(prompts_BP).float(), dim=-1)
