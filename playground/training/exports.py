@@ -53,6 +53,7 @@ def take_over(out: Path, init: Path | None, names: tuple[str, ...]) -> None:
         if not _has_weights(out / name / "export"):
             _take(out, init, name)
     if not (out / "actions.json").is_file():
+        _take(out, init, "intents")  # the names in its books mean nothing without them
         for book in init.glob("actions*.json"):
             shutil.copyfile(book, out / book.name)
 

@@ -107,6 +107,18 @@ def test_names_come_to_a_world_without_them_and_rewinding_brings_back_what_was_s
         np.testing.assert_array_equal(session.step("left"), follows)
 
 
+def test_names_go_along_when_another_part_of_a_world_learns_on(preset: Path, tmp_path: Path) -> None:
+    data = write_clips(tmp_path / "data", ["noop", "left", "right"])
+    train("all", str(preset), [data], tmp_path / "run", **{**TOLD, "steps": 2})
+    world = pack(tmp_path / "run", tmp_path / "world", data=[data], prompts=2)
+    drawer = '[first_frames]\ntype = "diffusion"\nsteps = 2\nbatch = 4\nbudget_share = 0.1\nadam_lr = 1e-3\n'
+    preset.write_text(preset.read_text() + drawer + "[first_frames.model]\npacking = 1\nwidth = 32\ndepth = 1\n")
+    train("first-frames", str(preset), [data], tmp_path / "second", init=world, **TOLD)
+    again = World.load(pack(tmp_path / "second", tmp_path / "again", data=[data], prompts=2))
+    assert again.intents.names == ("noop", "left", "right")
+    assert [action.code for action in again.actions] == [action.code for action in World.load(world).actions]
+
+
 def test_a_name_is_read_from_what_a_row_has_seen(preset: Path, tmp_path: Path) -> None:
     data = write_clips(tmp_path / "data", ["noop", "left", "right"])
     train("all", str(preset), [data], tmp_path / "run", **TOLD)
