@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import platform
 from collections.abc import Iterator
 from pathlib import Path
@@ -38,6 +39,7 @@ def autocast(device: str, enabled: bool | None = None) -> Iterator[None]:
         yield
 
 
+@functools.cache  # the optimiser asks at every step
 def _made_by_amd() -> bool:
     name = platform.processor()  # names the maker on Windows; Linux has it in a file
     with contextlib.suppress(OSError):
