@@ -24,9 +24,9 @@ def losses(out, stage):
 
 def test_tokenizer_and_dynamics_learn_from_labels(tiny_data, tiny_preset, tmp_path):
     out = tmp_path / "run"
-    # A dynamics model starts as "nothing changes", which is a good guess already: it falls from a low start.
-    for stage, steps, share in (("tokenizer", 40, 0.7), ("dynamics", 120, 0.9)):
-        result = train(stage, str(tiny_preset), [tiny_data], out, steps=steps, device="cpu", progress=False)[stage]
+    told = {"device": "cpu", "progress": False, "seed": 2}  # others may end with one grey picture, easy to predict
+    for stage, steps, share in (("tokenizer", 150, 0.2), ("dynamics", 300, 0.7)):
+        result = train(stage, str(tiny_preset), [tiny_data], out, steps=steps, **told)[stage]
         assert result.finished
         assert losses(out, stage)[-1] < share * losses(out, stage)[0]
     tokenizer = load_component(TOKENIZERS, out / "tokenizer" / "export")
