@@ -15,11 +15,10 @@ import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor, nn
 
+from playground.core.nn.blocks import grid_features
+
 CHANNELS, WIDTH, SPACE = 96, 256, 64
 """Channels of the convolutions, width of the layers behind them, and dimensions of the common space."""
-
-COARSEST = 4
-"""Side of the grid at which places are told apart."""
 
 
 class PictureReader(nn.Module):
@@ -28,14 +27,9 @@ class PictureReader(nn.Module):
     def __init__(self, grid: int, latent_channels: int, prompt_dims: int) -> None:
         """Args: side of the latent grid; C; P."""
         super().__init__()
-        self.grid = side = grid
-        layers: list[nn.Module] = [nn.Conv2d(latent_channels, CHANNELS, 3, padding=1), nn.SiLU()]
-        while side > COARSEST:
-            layers += [nn.Conv2d(CHANNELS, CHANNELS, 3, stride=2, padding=1), nn.SiLU()]
-            side = (side + 1) // 2
-        layers += [nn.Conv2d(CHANNELS, CHANNELS, 3, padding=1), nn.SiLU(), nn.Flatten()]
-        layers += [nn.Linear(CHANNELS * side * side, WIDTH), nn.SiLU(), nn.Linear(WIDTH, SPACE)]
-        self.look = nn.Sequential(*layers)
+        self.grid = grid
+        features = grid_features(grid, latent_channels, CHANNELS, WIDTH)
+        self.look = nn.Sequential(*features, nn.SiLU(), nn.Linear(WIDTH, SPACE))
         self.words = nn.Sequential(
             nn.Linear(prompt_dims, WIDTH), nn.SiLU(), nn.Linear(WIDTH, WIDTH), nn.SiLU(), nn.Linear(WIDTH, SPACE)
         )

@@ -20,15 +20,13 @@ from torch import Tensor, nn
 
 from latent_actions.config import IntentConfig
 from playground.core.component import Component, split_rows
+from playground.core.nn.blocks import grid_features
 from playground.core.nn.statistics import NormalisedLatents
 from playground.core.registry import INTENT_MODELS
 
 EMPHASIS = 3.0
 """How much a name counts for, as guidance weighs a text: 1 copies recorded players, who hold left against a wall and
 stand more often than they set off, so that a player who stands would never get going."""
-
-COARSEST = 4
-"""Side of the grid at which places are told apart."""
 
 
 @INTENT_MODELS.register("latents")
@@ -43,14 +41,8 @@ class IntentModel(NormalisedLatents, Component):
         super().__init__(config)
         self.names = tuple(config.names)
         self.num_actions = config.num_actions
-        self.grid = side = round(config.tokens_per_frame**0.5)
-        channels = config.channels
-        layers: list[nn.Module] = [nn.Conv2d(2 * config.latent_channels, channels, 3, padding=1), nn.SiLU()]
-        while side > COARSEST:
-            layers += [nn.Conv2d(channels, channels, 3, stride=2, padding=1), nn.SiLU()]
-            side = (side + 1) // 2
-        layers += [nn.Conv2d(channels, channels, 3, padding=1), nn.SiLU(), nn.Flatten()]
-        self.look = nn.Sequential(*layers, nn.Linear(channels * side * side, config.width))
+        self.grid = round(config.tokens_per_frame**0.5)
+        self.look = grid_features(self.grid, 2 * config.latent_channels, config.channels, config.width)
         self.name = nn.Embedding(len(self.names) + 1, config.width // 4)
         self.scale_and_shift = nn.Linear(config.width // 4, 2 * config.width)
         self.choose = nn.Sequential(

@@ -162,9 +162,7 @@ class LatentActionModel(Component):
         before, after = pairs[:, :3], pairs[:, 3:]
         features = self.encoder(pairs)
         vectors, ids, codebook_loss, commitment_loss = self.codebook(features)
-        redrawn = self.decoder(before, vectors)
-        error_B = (redrawn - after).square().mean(dim=(1, 2, 3))
-        still_B = (before - after).square().mean(dim=(1, 2, 3))
+        error_B, still_B = self._errors(before, after, vectors)
         # Each pair counts by the share of its change that is explained: a slow walk matters as much as a fast fall,
         # otherwise all codes go to whatever moves the most pixels.
         explained = (error_B / (still_B + STILL)).mean()
@@ -188,14 +186,19 @@ class LatentActionModel(Component):
         Codes that mean something explain more than the same codes in another order.
         """
         pairs, vectors = self.pairs(frames_BTHWC), F.normalize(self.codebook.vectors_AD, dim=-1)
-        before, after = pairs[:, :3], pairs[:, 3:]
-        redrawn = self.decoder(before, vectors[rearrange(actions_BT[:, 1:], "b t -> (b t)")])
-        error_B, still_B = ((other - after).square().mean(dim=(1, 2, 3)) for other in (redrawn, before))
+        chosen = vectors[rearrange(actions_BT[:, 1:], "b t -> (b t)")]
+        error_B, still_B = self._errors(pairs[:, :3], pairs[:, 3:], chosen)
         return 1 - float((error_B / (still_B + STILL)).mean())
 
     def after_step(self) -> int:
         """Re-seed codes that nobody uses; returns how many were moved."""
         return self.codebook.reseed()
+
+    def _errors(self, before_BCHW: Tensor, after_BCHW: Tensor, code_BD: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean squared errors (B,) of redrawing each later frame, and of repeating the earlier one."""
+        redrawn = self.decoder(before_BCHW, code_BD)
+        error_B, still_B = ((frame - after_BCHW).square().mean(dim=(1, 2, 3)) for frame in (redrawn, before_BCHW))
+        return error_B, still_B
 
     def _mirrored(self, pairs_BCHW: Tensor, generator: torch.Generator, labels_BT: Tensor | None) -> Tensor:
         chance_B = torch.rand(pairs_BCHW.shape[0], generator=generator, device=pairs_BCHW.device)

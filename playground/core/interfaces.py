@@ -133,7 +133,11 @@ class IntentModel(Protocol):
 
 @runtime_checkable
 class FirstFrameModel(Protocol):
-    """First frames of new worlds, from words or from nothing."""
+    """First frames of new worlds, from words or from nothing.
+
+    A model whose ``reader`` is not None also has ``fit(latents_BNC, prompt_BP)``, how well each picture shows its text
+    (B,); of several drawings the best is kept then.
+    """
 
     def draw(
         self,

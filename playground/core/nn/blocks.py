@@ -13,6 +13,9 @@ from torch import Tensor, nn
 HEAD_DIM = 32
 """Dimensions of one attention head where a model does not choose its own."""
 
+COARSEST = 4
+"""Side of the grid at which what a picture shows is read from its latents."""
+
 
 class RMSNorm(nn.RMSNorm):
     """Root mean square norm (Zhang and Sennrich 2019) in the number format of what comes in.
@@ -97,6 +100,16 @@ class ConvBlock(nn.Module):
     def forward(self, x_BCHW: Tensor) -> Tensor:
         """(B, C, H, W) to the same shape."""
         return x_BCHW + self.second(F.silu(self.first(F.silu(x_BCHW))))
+
+
+def grid_features(side: int, channels_in: int, channels: int, width: int) -> nn.Sequential:
+    """Latents on a grid (B, C, side, side) to one vector (B, width), places told apart at a side of ``COARSEST``."""
+    layers: list[nn.Module] = [nn.Conv2d(channels_in, channels, 3, padding=1), nn.SiLU()]
+    while side > COARSEST:
+        layers += [nn.Conv2d(channels, channels, 3, stride=2, padding=1), nn.SiLU()]
+        side = (side + 1) // 2
+    layers += [nn.Conv2d(channels, channels, 3, padding=1), nn.SiLU(), nn.Flatten()]
+    return nn.Sequential(*layers, nn.Linear(channels * side * side, width))
 
 
 def conv_down(widths: tuple[int, ...], channels_in: int = 3, blocks: int = 1) -> nn.Sequential:
