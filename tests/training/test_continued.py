@@ -25,9 +25,14 @@ from tests.tiny_world import make_tiny_world
 SIZES = {"tokens_per_frame": 4, "latent_channels": 2, "num_actions": 3, "packing": 1, "width": 32, "depth": 2}
 
 
+def going_on_from(place: Path) -> Run:
+    """A run that starts from the weights at a place."""
+    return Run(load_preset("cpu"), [], place / "unused", 0, "cpu", False, place, False, ALONE)
+
+
 def continued(weights: Path, **fields: Any) -> Any:
     """A model built from the weights at a folder, with some fields of its config changed."""
-    run = Run(load_preset("cpu"), [], weights / "unused", 0, "cpu", False, weights, False, ALONE)
+    run = going_on_from(weights)
     recipe = StagePreset("shortcut", steps=1, batch=1, budget_share=1.0, adam_lr=1e-3)
     return build_model(run, "dynamics", recipe, {**SIZES, **fields})
 
@@ -104,7 +109,7 @@ def test_split_codes_share_what_their_code_stood_for(tmp_path: Path) -> None:
     torch.manual_seed(0)
     earlier = model(model.Config(frame_size=16, input_size=16, num_actions=4, widths=(8, 16))).eval()
     save_component(earlier, tmp_path, torch.float32)
-    run = Run(load_preset("cpu"), [], tmp_path / "unused", 0, "cpu", False, tmp_path, False, ALONE)
+    run = going_on_from(tmp_path)
     recipe = StagePreset("latent", steps=1, batch=1, budget_share=1.0, adam_lr=1e-3, model={"reseed_after": 100})
     sizes = {"frame_size": 16, "input_size": 16, "num_actions": 16, "widths": (8, 16)}
     finer: Any = build_model(run, "latent-actions", recipe, sizes)
@@ -121,7 +126,7 @@ def test_names_mean_any_part_of_the_code_that_they_meant(tmp_path: Path) -> None
     sizes = {"names": ("left", "right"), "tokens_per_frame": 4, "latent_channels": 2, "channels": 8, "width": 16}
     earlier = model(model.Config(**sizes, num_actions=3)).eval()
     save_component(earlier, tmp_path, torch.float32)
-    run = Run(load_preset("cpu"), [], tmp_path / "unused", 0, "cpu", False, tmp_path, False, ALONE)
+    run = going_on_from(tmp_path)
     recipe = StagePreset("latents", steps=1, batch=1, budget_share=1.0, adam_lr=1e-3)
     finer: Any = build_model(run, "intents", recipe, {**sizes, "num_actions": 6})
     frames, names = torch.randn(2, 8, 4, 2, generator=torch.Generator().manual_seed(0)), torch.arange(8) % 3
@@ -134,7 +139,7 @@ def test_a_reader_may_join_a_model_of_first_frames(tmp_path: Path) -> None:
     sizes = {"tokens_per_frame": 4, "latent_channels": 2, "prompt_dims": 3, "packing": 1, "width": 32, "depth": 1}
     earlier = model(model.Config(**sizes)).eval()
     save_component(earlier, tmp_path, torch.float32)
-    run = Run(load_preset("cpu"), [], tmp_path / "unused", 0, "cpu", False, tmp_path, False, ALONE)
+    run = going_on_from(tmp_path)
     recipe = StagePreset("diffusion", steps=1, batch=1, budget_share=1.0, adam_lr=1e-3)
     reads: Any = build_model(run, "first-frames", recipe, {**sizes, "reader": True})
     for name, tensor in earlier.state_dict().items():
@@ -157,7 +162,7 @@ def test_a_decoder_learns_on_below_a_running_world(tiny_data: Path, tiny_preset:
 
 
 def test_what_is_frozen_must_be_there(weights: Path) -> None:
-    run = Run(load_preset("cpu"), [], weights / "unused", 0, "cpu", False, weights, False, ALONE)
+    run = going_on_from(weights)
     recipe = StagePreset("shortcut", steps=1, batch=1, budget_share=1.0, adam_lr=1e-3, frozen=("decoder",))
     with pytest.raises(PlaygroundError, match="'frozen' names 'decoder'; the model has network"):
         build_model(run, "dynamics", recipe, SIZES)
@@ -189,7 +194,7 @@ def test_what_was_trained_is_past_its_first_half(
 
 def test_a_run_may_start_from_a_world(tmp_path: Path) -> None:
     world = make_tiny_world(tmp_path / "world")
-    run = Run(load_preset("cpu"), [], tmp_path / "run", 0, "cpu", False, world, False, ALONE)
+    run = going_on_from(world)
     shipped = load_component(DYNAMICS, world / "dynamics")
     sizes = config_to_dict(shipped.config)
     recipe = StagePreset("shortcut", steps=1, batch=1, budget_share=1.0, adam_lr=1e-3)
