@@ -22,6 +22,7 @@ from playground.core.errors import PlaygroundError
 from playground.session.controls import Controls
 from playground.session.loop import LoopFrame, RealtimeLoop
 from playground.session.stats import process_age_s
+from playground.world.sources import fps_of
 
 _MIN_FPS, _MAX_FPS = 1.0, 240.0
 _SPEED_STEP = 1.25
@@ -71,7 +72,7 @@ class Window:
             policy_for: makes the policy for another action book, when a prompt of another source is chosen.
         """
         self.session = session
-        self.book = session.actions
+        self.source, self.book = session.source, session.actions
         self.controls = Controls(self.book)
         self.options = options
         self.loop = RealtimeLoop(
@@ -186,6 +187,8 @@ class Window:
 
     def _announce(self) -> None:
         """Wake the event loop for a new frame; called in the loop's thread, at most one wake-up at a time."""
+        if self.session.source != self.source:  # after a prompt, a text, a reset or a rewind
+            self._follow_source()
         if self._announced:
             return
         self._announced = True
@@ -294,21 +297,19 @@ class Window:
 
     def _prompt_or_notice(self, prompt: str) -> None:
         """Give the session a picture to start from, or an event in words; runs in the loop's thread."""
-        pace = self.session.fps
         try:
             self.session.prompt(prompt)
         except PlaygroundError as error:  # a broken picture or a missing text encoder must not end the game
             self._say(str(error), _WARNING_S)
             return
-        self._follow_source(pace)
         if self.session.warning and self.session.t == 0:
             self._say(self.session.warning, _WARNING_S)
 
-    def _follow_source(self, pace: float) -> None:
-        """Take over keys, names and pace of the source that a new prompt belongs to."""
-        if self.loop.target_fps == pace:  # unless the player chose another one
+    def _follow_source(self) -> None:
+        """Take over keys, names and pace of the source that the session is in now; runs in the loop's thread."""
+        if self.loop.target_fps == fps_of(self.session.world, self.source):  # unless the player chose another one
             self.loop.target_fps = self.session.fps
-        book = self.session.actions
+        self.source, book = self.session.source, self.session.actions
         if book is self.book:
             return
         self.controls.release_all()  # a held key may mean something else from here on

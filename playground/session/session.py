@@ -14,7 +14,7 @@ from playground.core.errors import PlaygroundError
 from playground.engine.types import StepUndo
 from playground.session.history import History, SessionSnapshot
 from playground.world.first_frames import knows_words
-from playground.world.sources import book_of, fps_of
+from playground.world.sources import book_of, fps_of, nearest_picture, nearest_text
 
 if TYPE_CHECKING:
     from playground.engine.engine import Engine
@@ -35,7 +35,8 @@ class Session:
         frame: the current picture, uint8 (H, W, 3) in 0..255; never changed in place.
         reward: what came with ``frame``; None where the world did not learn rewards, and before the first step.
         end: probability that ``frame`` is the last of its episode; None likewise.
-        source: the source of the training data that the prompt belongs to; empty where the world does not tell.
+        source: the source of the training data that the prompt, or a text since, belongs to; empty where the world does
+            not tell.
         warning: one line about a prompt that is unlike anything the world knows, else empty.
         history: what :meth:`rewind` goes back through.
     """
@@ -119,9 +120,9 @@ class Session:
         """Change the prompt.
 
         A text is a world event: it steers the frames from now on, where the world was trained with texts. A world with
-        a model of first frames also draws the current frame anew, and goes on from there. Keys keep their meaning.
-        Anything else (image, path, array, number of a shipped prompt) starts a new run from that picture, with the
-        keys of its source.
+        a model of first frames also draws the current frame anew, and goes on from there; keys become those of another
+        source where both the text and the picture belong to it. Anything else (image, path, array, number of a shipped
+        prompt) starts a new run from that picture, with the keys of its source.
 
         Returns:
             The current frame.
@@ -134,6 +135,7 @@ class Session:
             if prompt and knows_words(self.world):
                 self.frame = self.world.redraw(self.frame, prompt, self.seed + self.t)
                 self.engine.show(slot, self.frame[None])
+                self.source = self._moved_to(prompt)
                 if before is not None:
                     self.history.push_jump(before)
             return self.frame
@@ -227,6 +229,13 @@ class Session:
         self.action = self.reward = self.end = None
         self.frame = np.array(start.frames_THWC[-1], copy=True)
         self.history.clear()
+
+    def _moved_to(self, text: str) -> str:
+        """The source after ``text`` redrew the frame; any words are near to some source, so the picture must agree."""
+        told = nearest_text(self.world, text)
+        if not told or told == self.source:
+            return self.source
+        return told if nearest_picture(self.world, self.frame)[0] == told else self.source
 
     def _read(self, prompt: Any) -> Prompt:
         from playground.world.prompt import Prompt

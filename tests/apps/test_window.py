@@ -142,3 +142,18 @@ def test_keys_names_and_pace_follow_the_source_of_the_prompt(monkeypatch: pytest
     assert game.window.loop.target_fps == 45.0
     assert set(session.engine.taken[-8:]) <= {1, 3}
     assert "3.2 times as far" in game.window._notice[0]
+
+
+def test_keys_follow_words_into_another_source_and_back(text_session: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    sky = ActionBook([Action(3, "hover", noop=True), Action(1, "climb", ("left", "t"))])
+    text_session.world.sources = {"caves": Source(), "sky": Source(sky, fps=45.0)}
+    monkeypatch.setattr(text_session, "prompt", lambda text: setattr(text_session, "source", "sky"))
+    game = Game(text_session, [])
+    game.window.loop.target_fps = text_session.fps
+    seen: list[tuple[str, float]] = []
+
+    def look() -> None:
+        seen.append((game.window.controls.action_book.noop.name, game.window.loop.target_fps))
+
+    game.play(game.key("t"), game.typed("fly"), game.key("return"), look, game.key("r"), look)
+    assert seen == [("hover", 45.0), ("stay", 30.0)]

@@ -121,6 +121,25 @@ def test_a_prompt_brings_keys_and_pace_of_its_source(world: World) -> None:
         assert session.actions is world.actions
 
 
+def test_words_bring_the_keys_of_another_source_once_its_picture_is_seen(
+    world: World, data: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("playground.session.session.knows_words", lambda world: True)
+    frame = {source: np.load(data[f"{source} test"] / "0000.frames.npy")[0] for source in COLOURS}
+    drawn = {"a square on a meadow": "night sky", "a square on a night sky": "meadow"}
+    monkeypatch.setattr(World, "redraw", lambda self, seen, text, seed: frame[drawn[text]])
+    with world.generate("meadow", backend="eager") as session:
+        session.step()
+        for text in drawn:  # text or picture alone may be mistaken
+            session.prompt(text)
+            assert session.source == "meadow"
+        drawn["a square on a night sky"] = "night sky"
+        session.prompt("a square on a night sky")
+        assert (session.source, session.fps, session.actions.noop.name) == ("night_sky", 15.0, "hover")
+        session.rewind(1)
+        assert (session.source, session.actions) == ("meadow", world.actions)
+
+
 def test_captions_of_prompts_need_no_text_encoder(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("playground.core.registry.TEXT_ENCODERS.get", lambda name: pytest.fail("asked for an encoder"))
     caption = "a square on a night sky"
