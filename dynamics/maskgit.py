@@ -106,7 +106,7 @@ class MaskgitDynamics(FrameDynamics):
             keep = torch.zeros_like(hidden_BN).scatter_(1, certainty_BN.topk(known, dim=1).indices, True)
             filled = torch.where(hidden_BN, drawn_BN, tokens_BN)
             tokens_BN = torch.where(keep, filled, torch.full_like(tokens_BN, self.hidden))
-        return tokens_BN, Written(keys, values, tokens_BN)
+        return tokens_BN, Written(keys, values, tokens_BN, action_B)
 
     def observe(
         self,
@@ -123,7 +123,7 @@ class MaskgitDynamics(FrameDynamics):
         order_BN = torch.stack(order).to(codes_BN.device)
         tokens_BN = codes_BN.masked_fill(order_BN >= level, self.hidden)
         _, keys, values = self.run_pass(state, tokens_BN, level, 0, action_B, prompt_BP, run)
-        return Written(keys, values, codes_BN)
+        return Written(keys, values, codes_BN, action_B)
 
     def loss(
         self,

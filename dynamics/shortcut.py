@@ -108,7 +108,7 @@ class ShortcutDynamics(NormalisedLatents, FrameDynamics):
                 state, x_BNC, index / steps, steps.bit_length() - 1, action_B, prompt_BP, run
             )
             x_BNC = x_BNC + (self._in_range(clean) - x_BNC) / (steps - index)
-        return x_BNC * self.scale_C + self.mean_C, Written(keys, values, x_BNC)
+        return x_BNC * self.scale_C + self.mean_C, Written(keys, values, x_BNC, action_B)
 
     def observe(
         self,
@@ -126,7 +126,7 @@ class ShortcutDynamics(NormalisedLatents, FrameDynamics):
         noise = row_noise(clean.shape[1:], generators).to(clean.device)
         noisy = (1 - level) * noise + level * clean
         _, keys, values = self.run_pass(state, noisy, level, steps.bit_length() - 1, action_B, prompt_BP, run)
-        return Written(keys, values, clean)
+        return Written(keys, values, clean, action_B)
 
     def loss(
         self,

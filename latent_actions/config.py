@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from playground.core.nn.ring import HEARD
+
 
 @dataclass(frozen=True)
 class LatentActionConfig:
@@ -71,6 +73,9 @@ class IntentConfig:
         name_dropout: share of training frames whose name is hidden; what is likely anyway is learned from these.
         latent_noise: largest noise on both frames in training, in standard deviations; drawn frames are not perfect.
         still_share: share of training frames that are shown twice, as at the start of a run from a single picture.
+        past_actions: newest latent actions that are read beside the frames, up to ``HEARD`` of the memory: speed and
+            turning to more than two frames show.
+        past_dropout: share of training frames whose past actions, or all but the newest of them, are hidden.
     """
 
     GROWING_FIELDS: ClassVar[frozenset[str]] = frozenset({"num_actions"})
@@ -85,6 +90,8 @@ class IntentConfig:
     name_dropout: float = 0.2
     latent_noise: float = 0.3
     still_share: float = 0.05
+    past_actions: int = 0
+    past_dropout: float = 0.2
 
     def __post_init__(self) -> None:
         """Check names and sizes."""
@@ -95,3 +102,5 @@ class IntentConfig:
                 raise ValueError(f"field {name!r} must be at least 1")
         if round(self.tokens_per_frame**0.5) ** 2 != self.tokens_per_frame or self.tokens_per_frame < 1:
             raise ValueError(f"field 'tokens_per_frame' is {self.tokens_per_frame}, but it must be a square number")
+        if not 0 <= self.past_actions <= HEARD:
+            raise ValueError(f"field 'past_actions' must lie in 0..{HEARD}, got {self.past_actions}")

@@ -3,10 +3,11 @@
 A latent action says what a picture does: it falls, it stays, it scrolls. A key says what a player wants, and which
 latent action that is depends on the moment: no key means "fall" in the air and "stay" on the ground. With one fixed
 code a key, as in Genie, a jumper hangs in the air. So a small network reads the two newest frames and the name of the
-action, and picks the code, as recorded play shows it. It is the only part that needs recorded actions; the codes
-themselves and the dynamics are learned without.
+action, and picks the code, as recorded play shows it. Two frames show little of how fast things are, so it may read the
+newest codes as well. It is the only part that needs recorded actions; the codes themselves and the dynamics are learned
+without.
 
-Legend: B rows, N latents, C channels, A codes, L names.
+Legend: B rows, N latents, C channels, A codes, L names, H newest codes.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ stand more often than they set off, so that a player who stands would never get 
 
 @INTENT_MODELS.register("latents")
 class IntentModel(NormalisedLatents, Component):
-    """Two frames and the name of an action to a latent action."""
+    """Two frames, the newest latent actions and the name of an action to a latent action."""
 
     Config: ClassVar[type] = IntentConfig
     type_name: ClassVar[str] = "latents"
@@ -48,39 +49,54 @@ class IntentModel(NormalisedLatents, Component):
         self.choose = nn.Sequential(
             nn.SiLU(), nn.Linear(config.width, config.width), nn.SiLU(), nn.Linear(config.width, config.num_actions)
         )
+        # A table for each place in the past, its last row for "not known".
+        rows = config.num_actions + 1
+        self.past = nn.ParameterList(torch.zeros(rows, config.width) for _ in range(config.past_actions))
         self.register_statistics(config.latent_channels)
 
     def grown_from(self, smaller: dict[str, Tensor]) -> dict[str, Tensor]:
         """A code that was split is as likely as before, each of its parts as likely as the others."""
         last = f"choose.{len(self.choose) - 1}"
         rows = {name: split_rows(smaller[name], self.num_actions) for name in (f"{last}.weight", f"{last}.bias")}
+        for place in range(self.config.past_actions):
+            table = smaller[f"past.{place}"]
+            rows[f"past.{place}"] = torch.cat((split_rows(table[:-1], self.num_actions), table[-1:]))
         return {**smaller, **rows}
 
-    def forward(self, earlier_BNC: Tensor, latest_BNC: Tensor, name_B: Tensor) -> Tensor:
+    def forward(self, earlier_BNC: Tensor, latest_BNC: Tensor, heard_BH: Tensor, name_B: Tensor) -> Tensor:
         """Logits (B, A) of the latent action that comes next.
 
         Args:
             earlier_BNC: latents of the frame before the newest.
             latest_BNC: latents of the newest frame.
+            heard_BH: int64 latent actions that led to the newest frames, the newest last; at least ``past_actions``. A
+                number that is no code means "not known".
             name_B: int64 index in ``names``, their number for "not known".
         """
-        return self._logits(self.look(self._side_by_side(earlier_BNC, latest_BNC)), name_B)
+        return self._logits(self._seen(earlier_BNC, latest_BNC, heard_BH), name_B)
 
-    def read(self, earlier_BNC: Tensor, latest_BNC: Tensor, name_B: Tensor) -> Tensor:
+    def read(self, earlier_BNC: Tensor, latest_BNC: Tensor, heard_BH: Tensor, name_B: Tensor) -> Tensor:
         """The latent action (B,) int64 that each row's name means now; arguments as in :meth:`forward`."""
-        seen = self.look(self._side_by_side(earlier_BNC, latest_BNC))
+        seen = self._seen(earlier_BNC, latest_BNC, heard_BH)
         asked = self._logits(seen, name_B).log_softmax(dim=-1)
         anyway = self._logits(seen, torch.full_like(name_B, len(self.names))).log_softmax(dim=-1)
         return (anyway + EMPHASIS * (asked - anyway)).argmax(dim=-1)
 
     def loss(
-        self, earlier_BNC: Tensor, latest_BNC: Tensor, name_B: Tensor, action_B: Tensor, generator: torch.Generator
+        self,
+        earlier_BNC: Tensor,
+        latest_BNC: Tensor,
+        heard_BH: Tensor,
+        name_B: Tensor,
+        action_B: Tensor,
+        generator: torch.Generator,
     ) -> dict[str, Tensor]:
         """Cross entropy of the latent action that came next.
 
         Args:
             earlier_BNC: latents of the frame before the newest.
             latest_BNC: latents of the newest frame.
+            heard_BH: latent actions before, as in :meth:`forward`.
             name_B: int64 recorded action that followed, -1 where not known.
             action_B: int64 latent action that followed.
             generator: decides what is hidden, shown twice and disturbed.
@@ -93,9 +109,27 @@ class IntentModel(NormalisedLatents, Component):
         name_B = torch.where(hidden, torch.full_like(name_B, len(self.names)), name_B)
         still = (draws[1] < self.config.still_share)[:, None, None]
         earlier_BNC = torch.where(still, latest_BNC, earlier_BNC)
-        logits = self(self._disturbed(earlier_BNC, generator), self._disturbed(latest_BNC, generator), name_B)
+        heard_BH = self._forgotten(heard_BH, still[:, :, 0], generator)
+        frames = [self._disturbed(latents, generator) for latents in (earlier_BNC, latest_BNC)]
+        logits = self(*frames, heard_BH, name_B)
         accuracy = (logits.argmax(dim=-1) == action_B).float().mean()
         return {"loss": F.cross_entropy(logits.float(), action_B), "accuracy": accuracy}
+
+    def _seen(self, earlier_BNC: Tensor, latest_BNC: Tensor, heard_BH: Tensor) -> Tensor:
+        seen_BD: Tensor = self.look(self._side_by_side(earlier_BNC, latest_BNC))
+        known = (heard_BH >= 0) & (heard_BH < self.num_actions)
+        row_BH = heard_BH.where(known, torch.full_like(heard_BH, self.num_actions))
+        for back, table_AD in enumerate(self.past, start=1):
+            seen_BD = seen_BD + table_AD[row_BH[:, -back]]
+        return seen_BD
+
+    def _forgotten(self, heard_BH: Tensor, still_B1: Tensor, generator: torch.Generator) -> Tensor:
+        """Past actions as at the start of a run: the newest few are known, or none; none of a single picture."""
+        draws = torch.rand(2, len(heard_BH), 1, generator=generator, device=heard_BH.device)
+        few = (draws[1] * heard_BH.shape[1]).long()
+        age_H = torch.arange(heard_BH.shape[1], 0, -1, device=heard_BH.device)
+        gone = (draws[0] < self.config.past_dropout) & (age_H > few)
+        return heard_BH.masked_fill(gone | still_B1, -1)
 
     def _logits(self, seen_BD: Tensor, name_B: Tensor) -> Tensor:
         scale, shift = self.scale_and_shift(self.name(name_B)).chunk(2, dim=-1)

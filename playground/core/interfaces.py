@@ -122,11 +122,17 @@ class IntentModel(Protocol):
     names: tuple[str, ...]
     num_actions: int
 
-    def read(self, earlier_BNC: Tensor, latest_BNC: Tensor, name_B: Tensor) -> Tensor:
-        """Latent actions (B,) int64, from the latents of the two newest frames and indices in ``names``."""
+    def read(self, earlier_BNC: Tensor, latest_BNC: Tensor, heard_BH: Tensor, name_B: Tensor) -> Tensor:
+        """Latent actions (B,) int64, from the two newest frames' latents, what led to them and indices in ``names``."""
 
     def loss(
-        self, earlier_BNC: Tensor, latest_BNC: Tensor, name_B: Tensor, action_B: Tensor, generator: torch.Generator
+        self,
+        earlier_BNC: Tensor,
+        latest_BNC: Tensor,
+        heard_BH: Tensor,
+        name_B: Tensor,
+        action_B: Tensor,
+        generator: torch.Generator,
     ) -> dict[str, Tensor]:
         """``loss`` to minimise, and metrics; ``name_B`` (-1 unknown) and ``action_B`` followed the two frames."""
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -356,7 +356,7 @@ def default_threads() -> int:
     return max(1, min(physical_cores() - 1, MAX_DEFAULT_THREADS))
 
 
-def _rows_of(state: RingState, rows: list[int], whole: bool) -> Any:
+def _rows_of(state: RingState, rows: list[int], whole: bool) -> RingState:
     """Some rows of a memory: a view for neighbouring rows, which costs nothing, else a copy.
 
     Args:
@@ -365,13 +365,6 @@ def _rows_of(state: RingState, rows: list[int], whole: bool) -> Any:
         whole: the caller reads memory as it lies, so that rows out of several are copied once here instead of in
             every pass.
     """
-    if rows == list(range(rows[0], rows[0] + len(rows))):
-        index: Any = slice(rows[0], rows[0] + len(rows))
-    else:
-        index = rows
-    parts = {item.name: getattr(state, item.name) for item in fields(state)}
-    for name, tensor in parts.items():
-        # Keys and values have layers in front of the rows.
-        part = tensor[:, index] if name in ("keys", "values") else tensor[index]
-        parts[name] = part.contiguous() if whole else part
-    return type(state)(**parts)
+    near = rows == list(range(rows[0], rows[0] + len(rows)))
+    part = state.rows(slice(rows[0], rows[0] + len(rows)) if near else rows)
+    return type(part)(*(tensor.contiguous() for tensor in part.tensors())) if whole else part

@@ -226,7 +226,8 @@ def _intents(run: Run, recipe: StagePreset) -> Stage:
     from playground.training.encode import encode_frames, fingerprint
     from playground.training.stages.intents import IntentStage
 
-    dataset = open_dataset(run, 3, recipe)
+    past = int(recipe.model.get("past_actions", 0))
+    dataset = open_dataset(run, 2 + max(past, 1), recipe)
     if not dataset.action_names:
         raise PlaygroundError(f"{run.data[0]} has no recorded actions, from which intents are learned; leave them out")
     if run.preset.dynamics.source_actions == "label":

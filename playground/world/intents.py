@@ -41,7 +41,8 @@ def understood(world: Any, state: RingState, action_B: Tensor) -> Tensor:
 
     latest, earlier = (_latents(world, state, codes) for codes in (state.previous, state.earlier))
     once = (state.position_B == 1)[:, None, None]
-    read_B = world.intents.read(torch.where(once, latest, earlier), latest, name_B.clamp_min(0))
+    earlier = torch.where(once, latest, earlier)
+    read_B = world.intents.read(earlier, latest, state.heard_BH, name_B.clamp_min(0))
     read_B = torch.where(state.position_B == 0, torch.full_like(read_B, world.dynamics.num_actions), read_B)
     return torch.where(name_B >= 0, read_B, action_B)
 

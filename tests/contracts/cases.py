@@ -64,7 +64,7 @@ ROWS: dict[str, dict[str, tuple[Fields, ...]]] = {
         "diffusion": (_FIRST_FRAMES, {**_FIRST_FRAMES, "reader": True}),
     },
     INTENT_MODELS.kind: {
-        "latents": (_INTENTS, {**_INTENTS, "tokens_per_frame": 81}),
+        "latents": (_INTENTS, {**_INTENTS, "tokens_per_frame": 81, "past_actions": 2}),
     },
 }
 

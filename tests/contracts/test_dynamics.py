@@ -47,7 +47,7 @@ def _close(model: Any, left: Tensor, right: Tensor) -> bool:
 
 
 def _fields(state: RingState) -> list[Tensor]:
-    return [state.keys, state.values, state.bias_BR, state.position_B, state.previous]
+    return state.tensors()
 
 
 @torch.no_grad()

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from playground.core.interfaces import IntentModel
+from playground.core.nn.ring import HEARD
 from playground.core.registry import INTENT_MODELS
 from playground.core.sampling import make_generator
 from tests.contracts.cases import build, parameters, without_gradients
@@ -22,6 +23,11 @@ def frames(model: Any, rows: int, seed: int = 0) -> tuple[torch.Tensor, torch.Te
     return earlier, latest
 
 
+def heard(model: Any, rows: int, seed: int = 0) -> torch.Tensor:
+    """Newest latent actions of some rows, a few of them not known."""
+    return torch.randint(-1, model.num_actions + 1, (rows, HEARD), generator=make_generator(seed))
+
+
 @every_model
 @torch.no_grad()
 def test_it_names_latent_actions_and_rows_do_not_matter_to_each_other(case: Any) -> None:
@@ -29,12 +35,13 @@ def test_it_names_latent_actions_and_rows_do_not_matter_to_each_other(case: Any)
     assert isinstance(model, IntentModel)
     earlier, latest = frames(model, 6)
     names = torch.tensor([0, 1, 2, 0, 1, 2])
-    codes = model.read(earlier, latest, names)
+    past = heard(model, 6)
+    codes = model.read(earlier, latest, past, names)
     assert codes.dtype == torch.int64
     assert codes.shape == (6,)
     assert 0 <= int(codes.min()) <= int(codes.max()) < model.num_actions
     for row in range(6):
-        alone = model.read(earlier[row : row + 1], latest[row : row + 1], names[row : row + 1])
+        alone = model.read(*(part[row : row + 1] for part in (earlier, latest, past, names)))
         assert int(alone[0]) == int(codes[row])
 
 
@@ -43,7 +50,8 @@ def test_every_parameter_is_trained(case: Any) -> None:
     model = build(case).train()
     earlier, latest = frames(model, 32)
     names = torch.arange(32) % (len(model.names) + 1) - 1
-    found = model.loss(earlier, latest, names, torch.arange(32) % model.num_actions, make_generator(0))
+    next_codes = torch.arange(32) % model.num_actions
+    found = model.loss(earlier, latest, heard(model, 32), names, next_codes, make_generator(0))
     found["loss"].backward()
     assert without_gradients(model) == []
 
@@ -57,7 +65,8 @@ def test_the_same_name_means_another_code_where_the_picture_is_another(case: Any
     def batch(rows: int, generator: torch.Generator) -> tuple[torch.Tensor, ...]:
         scene = torch.randint(4, (rows,), generator=generator)
         name = torch.randint(len(model.names), (rows,), generator=generator)
-        return scenes[0][scene], scenes[1][scene], name, (scene + name) % model.num_actions
+        past = torch.full((rows, HEARD), -1)
+        return scenes[0][scene], scenes[1][scene], past, name, (scene + name) % model.num_actions
 
     generator = make_generator(2)
     for _ in range(150):
@@ -66,6 +75,25 @@ def test_the_same_name_means_another_code_where_the_picture_is_another(case: Any
         loss.backward()
         optimizer.step()
     model.eval()
-    earlier, latest, name, wanted = batch(200, generator)
+    *asked, wanted = batch(200, generator)
     with torch.no_grad():
-        assert (model.read(earlier, latest, name) == wanted).float().mean() > 0.95
+        assert (model.read(*asked) == wanted).float().mean() > 0.95
+
+
+@every_model
+@torch.no_grad()
+def test_what_was_heard_counts_as_far_back_as_the_model_reads(case: Any) -> None:
+    model = build(case)
+    for table in model.past:
+        torch.nn.init.normal_(table)
+    earlier, latest = frames(model, 1)
+    known = model(earlier, latest, torch.zeros(1, HEARD, dtype=torch.int64), torch.tensor([0]))
+    for back in range(1, HEARD + 1):
+        past = torch.zeros(1, HEARD, dtype=torch.int64)
+        past[0, -back] = 1
+        same = torch.equal(model(earlier, latest, past, torch.tensor([0])), known)
+        assert same == (back > model.config.past_actions)
+    unknown = [
+        model(earlier, latest, torch.full((1, HEARD), code), torch.tensor([0])) for code in (-1, model.num_actions)
+    ]
+    torch.testing.assert_close(*unknown)

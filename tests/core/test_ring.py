@@ -17,11 +17,11 @@ def _frame(value: float) -> Written:
     """A frame whose row b holds the number ``value + b / 10`` everywhere (values: negative)."""
     rows = value + torch.arange(B) / 10
     keys = rows.view(1, B, 1, 1, 1).expand(L, B, S, K, E).clone()
-    return Written(keys, -keys, rows.view(B, 1).expand(B, N).clone())
+    return Written(keys, -keys, rows.view(B, 1).expand(B, N).clone(), torch.full((B,), round(10 * value)))
 
 
 def _tensors(state: RingState) -> list[torch.Tensor]:
-    return [state.keys, state.values, state.bias_BR, state.position_B, state.previous]
+    return state.tensors()
 
 
 def _same(left: RingState, right: RingState) -> bool:
@@ -34,6 +34,7 @@ def test_an_empty_state_remembers_nothing() -> None:
     assert (state.bias_BR == MASKED).all()
     assert torch.isfinite(state.bias_BR).all()
     assert (state.position_B == 0).all()
+    assert (state.heard_BH == -1).all()
 
 
 def test_the_oldest_frame_is_overwritten() -> None:
@@ -46,6 +47,7 @@ def test_the_oldest_frame_is_overwritten() -> None:
     torch.testing.assert_close(state.values[1, 0, 0, 0, :, 0], -state.keys[1, 0, 0, 0, 0, :])
     assert (state.position_B == R + 2).all()
     torch.testing.assert_close(state.previous[:, 0], R + 1 + torch.arange(B) / 10)
+    assert state.heard_BH.tolist() == [[10 * (R - 1), 10 * R, 10 * (R + 1)]] * B
 
 
 def test_other_rows_keep_their_memory() -> None:
@@ -95,3 +97,14 @@ def test_a_snapshot_can_be_put_into_any_row() -> None:
     state.write(_frame(30))
     assert not _same(state.row(2), snapshot), "putting copies, it does not alias"
     assert snapshot.position_B.tolist() == [1]
+
+
+def test_an_undo_brings_back_every_part_of_a_row() -> None:
+    state = _state()
+    for t in range(R + 1):
+        state.write(_frame(t))
+    before, undo = state.clone(), state.undo_of(1)
+    state.write(_frame(9))
+    state.undo(1, undo)
+    assert _same(state.row(1), before.row(1))
+    assert not _same(state.row(0), before.row(0))

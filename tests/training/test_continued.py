@@ -124,14 +124,19 @@ def test_split_codes_share_what_their_code_stood_for(tmp_path: Path) -> None:
 def test_names_mean_any_part_of_the_code_that_they_meant(tmp_path: Path) -> None:
     model = INTENT_MODELS.get("latents")
     sizes = {"names": ("left", "right"), "tokens_per_frame": 4, "latent_channels": 2, "channels": 8, "width": 16}
+    sizes |= {"past_actions": 1}
     earlier = model(model.Config(**sizes, num_actions=3)).eval()
+    torch.nn.init.normal_(earlier.past[0])
     save_component(earlier, tmp_path, torch.float32)
     run = going_on_from(tmp_path)
     recipe = StagePreset("latents", steps=1, batch=1, budget_share=1.0, adam_lr=1e-3)
     finer: Any = build_model(run, "intents", recipe, {**sizes, "num_actions": 6})
     frames, names = torch.randn(2, 8, 4, 2, generator=torch.Generator().manual_seed(0)), torch.arange(8) % 3
-    old, new = (each(*frames, names).softmax(dim=-1) for each in (earlier, finer))
-    torch.testing.assert_close(new[:, :3] + new[:, 3:], old)
+    heard = torch.arange(8)[:, None] % 4 - 1
+    old = earlier(*frames, heard, names).softmax(dim=-1)
+    for part in (heard, torch.where(heard < 0, heard, heard + 3)):  # either half of a code that was split
+        new = finer(*frames, part, names).softmax(dim=-1)
+        torch.testing.assert_close(new[:, :3] + new[:, 3:], old)
 
 
 def test_a_reader_may_join_a_model_of_first_frames(tmp_path: Path) -> None:

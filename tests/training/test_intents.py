@@ -29,6 +29,7 @@ window = 3
 [intents.model]
 channels = 16
 width = 32
+past_actions = 2
 """
 TOLD = {"device": "cpu", "progress": False}
 

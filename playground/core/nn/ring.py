@@ -9,7 +9,7 @@ rotary keys, so the oldest slot is overwritten and nothing is ever moved.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import torch
 from torch import Tensor
@@ -19,14 +19,25 @@ from playground.core.nn.rope import rotary_angles
 MASKED = -1e9
 """Additive attention bias of an empty slot; finite so that quantised and exported graphs stay free of NaN."""
 
+HEARD = 3
+"""How many of the newest latent actions are kept. The network has them in its keys; who reads keys has not."""
+
 
 @dataclass
 class Written:
-    """What one frame adds to the memory: keys and values (L, B, S, K, E) and the frame's own codes (B, N, ...)."""
+    """What one frame adds to the memory.
+
+    Attributes:
+        keys: (L, B, S, K, E).
+        values: of the same shape.
+        codes: the frame's own, (B, N, ...).
+        action_B: int64 latent action that led to it.
+    """
 
     keys: Tensor
     values: Tensor
     codes: Tensor
+    action_B: Tensor
 
 
 @dataclass(frozen=True)
@@ -40,6 +51,7 @@ class RingUndo:
         position: frames seen so far.
         previous: codes of the newest frame, (N, C) or (N,).
         earlier: codes of the frame before that, of the same shape.
+        heard_H: int64 newest latent actions, (HEARD,).
     """
 
     keys: Tensor
@@ -48,6 +60,7 @@ class RingUndo:
     position: int
     previous: Tensor
     earlier: Tensor
+    heard_H: Tensor
 
 
 @dataclass
@@ -61,6 +74,7 @@ class RingState:
         position_B: frames seen so far, int64; also the rotary position of the next frame.
         previous: codes of the newest frame (B, N, C) or (B, N).
         earlier: codes of the frame before that, of the same shape; the two together show what moves.
+        heard_BH: int64 latent actions of the newest frames, the newest last; -1 where nothing was seen.
     """
 
     keys: Tensor
@@ -69,6 +83,7 @@ class RingState:
     position_B: Tensor
     previous: Tensor
     earlier: Tensor
+    heard_BH: Tensor
 
     def __post_init__(self) -> None:
         """Nothing is known about angles yet."""
@@ -87,6 +102,7 @@ class RingState:
             position_B=torch.zeros(batch, dtype=torch.int64, device=device),
             previous=previous,
             earlier=previous.clone(),
+            heard_BH=torch.full((batch, HEARD), -1, dtype=torch.int64, device=device),
         )
 
     @property
@@ -124,6 +140,7 @@ class RingState:
         self.position_B[row_B] += 1
         self.earlier[row_B] = self.previous[row_B]
         self.previous[row_B] = written.codes[place_B]
+        self.heard_BH[row_B] = torch.cat((self.heard_BH[row_B, 1:], written.action_B[place_B, None]), dim=1)
 
     def _write_in_turn(self, written: Written, rows: list[int] | None, places: list[int] | None) -> None:
         """Row by row through views: a third less time on a CPU, where reading a position costs nothing."""
@@ -136,17 +153,18 @@ class RingState:
             self.position_B[row] += 1
             self.earlier[row] = self.previous[row]
             self.previous[row] = written.codes[place]
+            self.heard_BH[row] = torch.cat((self.heard_BH[row, 1:], written.action_B[place, None]))
+
+    def rows(self, index: slice | list[int]) -> RingState:
+        """Some rows: of a slice a view of this memory, of a list a copy."""
+        # Keys and values have layers in front of the rows.
+        return RingState(
+            *(part[:, index] if part is self.keys or part is self.values else part[index] for part in self.tensors())
+        )
 
     def row(self, row: int) -> RingState:
         """An independent copy of one row, for snapshots and branches."""
-        return RingState(
-            keys=self.keys[:, row : row + 1].clone(),
-            values=self.values[:, row : row + 1].clone(),
-            bias_BR=self.bias_BR[row : row + 1].clone(),
-            position_B=self.position_B[row : row + 1].clone(),
-            previous=self.previous[row : row + 1].clone(),
-            earlier=self.earlier[row : row + 1].clone(),
-        )
+        return self.rows(slice(row, row + 1)).clone()
 
     def undo_of(self, row: int) -> RingUndo:
         """What ``undo`` needs once the next frame of a row is written; a copy of one ring slot."""
@@ -159,6 +177,7 @@ class RingState:
             position=position,
             previous=self.previous[row].clone(),
             earlier=self.earlier[row].clone(),
+            heard_H=self.heard_BH[row].clone(),
         )
 
     def undo(self, row: int, undo: RingUndo) -> None:
@@ -176,24 +195,18 @@ class RingState:
         self._rotary = None
         self.previous[row] = undo.previous
         self.earlier[row] = undo.earlier
+        self.heard_BH[row] = undo.heard_H
 
     def put_row(self, row: int, source: RingState) -> None:
         """Overwrite one row with a single-row state, in place."""
-        self.keys[:, row] = source.keys[:, 0]
-        self.values[:, row] = source.values[:, 0]
-        self.bias_BR[row] = source.bias_BR[0]
-        self.position_B[row] = source.position_B[0]
         self._rotary = None
-        self.previous[row] = source.previous[0]
-        self.earlier[row] = source.earlier[0]
+        for mine, theirs in zip(self.rows(slice(row, row + 1)).tensors(), source.tensors(), strict=True):
+            mine.copy_(theirs)
 
     def clone(self) -> RingState:
         """An independent copy of every row."""
-        return RingState(
-            self.keys.clone(),
-            self.values.clone(),
-            self.bias_BR.clone(),
-            self.position_B.clone(),
-            self.previous.clone(),
-            self.earlier.clone(),
-        )
+        return RingState(*(part.clone() for part in self.tensors()))
+
+    def tensors(self) -> list[Tensor]:
+        """All there is to a memory, in the order of its fields."""
+        return [getattr(self, item.name) for item in fields(self)]

@@ -15,7 +15,7 @@ SCORE_CLIPS = 4096
 
 
 class IntentStage:
-    """Trains an intent model on the latents of two frames, the recorded action and the latent action that follow."""
+    """Trains an intent model on two frames' latents, the codes that led to them, and the actions that follow."""
 
     name = "intents"
 
@@ -26,7 +26,8 @@ class IntentStage:
 
         Args:
             model: what is trained; its names are those of the dataset's actions.
-            dataset: clips of three frames; its frame numbers index ``latents`` and ``actions_T``.
+            dataset: clips of three frames, or two more than the model reads past actions; its frame numbers index
+                ``latents`` and ``actions_T``.
             latents: (frames, N, C).
             actions_T: latent action that produced each frame, -1 where not known.
             batch: clips in a batch.
@@ -34,7 +35,8 @@ class IntentStage:
         self.model: Any = model
         self._dataset, self._latents, self._actions_T = dataset, latents, actions_T
         self.frames_per_step = batch
-        known_W = dataset.starts_W[dataset.actions_T[dataset.starts_W + 2] >= 0]
+        self._next = dataset.length - 1
+        known_W = dataset.starts_W[dataset.actions_T[dataset.starts_W + self._next] >= 0]
         self._judged = known_W[np.linspace(0, len(known_W) - 1, min(SCORE_CLIPS, len(known_W))).astype(np.int64)]
 
     def sample(self, rng: np.random.Generator) -> dict[str, np.ndarray]:
@@ -46,7 +48,7 @@ class IntentStage:
     ) -> dict[str, torch.Tensor]:
         """Loss of the model."""
         losses: dict[str, torch.Tensor] = self.model.loss(
-            batch["earlier"].float(), batch["latest"].float(), batch["names_B"], batch["actions_B"], generator
+            *_frames(batch), batch["heard_BH"], batch["names_B"], batch["actions_B"], generator
         )
         return losses
 
@@ -61,7 +63,7 @@ class IntentStage:
         found = {}
         for key, names_B in (("named", batch["names_B"]), ("unnamed", torch.full_like(batch["names_B"], -1))):
             shown = names_B.masked_fill(names_B < 0, len(runner.names))
-            guessed = runner(batch["earlier"].float(), batch["latest"].float(), shown).argmax(dim=-1)
+            guessed = runner(*_frames(batch), batch["heard_BH"], shown).argmax(dim=-1)
             found[key] = float((guessed == batch["actions_B"]).float().mean())
         return None, {"score": 100 * found["named"], **found}
 
@@ -72,9 +74,16 @@ class IntentStage:
         return []
 
     def _batch(self, start_B: np.ndarray) -> dict[str, np.ndarray]:
+        next_B = start_B + self._next
         return {
-            "earlier": self._latents[start_B],
-            "latest": self._latents[start_B + 1],
-            "names_B": self._dataset.actions_T[start_B + 2],
-            "actions_B": self._actions_T[start_B + 2],
+            "earlier": self._latents[next_B - 2],
+            "latest": self._latents[next_B - 1],
+            # Of the oldest frame of a clip the action belongs to the frame before it, which may be another episode's.
+            "heard_BH": self._actions_T[start_B[:, None] + np.arange(1, self._next)],
+            "names_B": self._dataset.actions_T[next_B],
+            "actions_B": self._actions_T[next_B],
         }
+
+
+def _frames(batch: dict[str, torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
+    return batch["earlier"].float(), batch["latest"].float()
