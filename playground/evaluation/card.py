@@ -39,7 +39,7 @@ _COMPONENTS = {
     "latent_actions": "reads from two frames what a player could have done between them",
     "first_frames": "draws first frames from words",
     "dynamics": "predicts the next frame's latents from the past and a latent action",
-    "intents": "reads from the two newest frames which latent action a key means now",
+    "intents": "reads from what just happened which latent action a key means now",
 }
 
 
