@@ -78,8 +78,12 @@ class IntentConfig:
         past_dropout: share of training frames whose past actions, or all but the newest of them, are hidden.
     """
 
-    GROWING_FIELDS: ClassVar[frozenset[str]] = frozenset({"num_actions"})
-    """Fields that a run from other weights may raise: a name's code becomes any of the codes it was split into."""
+    FREE_FIELDS: ClassVar[frozenset[str]] = frozenset({"name_dropout", "latent_noise", "still_share", "past_dropout"})
+    """Fields that a run from other weights may set anew: they act in training only."""
+
+    GROWING_FIELDS: ClassVar[frozenset[str]] = frozenset({"num_actions", "past_actions"})
+    """Fields that such a run may raise: a name's code becomes any of the codes it was split into, and what is read of
+    the past counts for nothing at first."""
 
     names: tuple[str, ...] = ("noop",)
     tokens_per_frame: int = 64

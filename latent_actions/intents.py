@@ -49,18 +49,17 @@ class IntentModel(NormalisedLatents, Component):
         self.choose = nn.Sequential(
             nn.SiLU(), nn.Linear(config.width, config.width), nn.SiLU(), nn.Linear(config.width, config.num_actions)
         )
-        # A table for each place in the past, its last row for "not known".
+        # A table for each place in the past, the newest first, its last row for "not known".
         rows = config.num_actions + 1
         self.past = nn.ParameterList(torch.zeros(rows, config.width) for _ in range(config.past_actions))
         self.register_statistics(config.latent_channels)
 
     def grown_from(self, smaller: dict[str, Tensor]) -> dict[str, Tensor]:
-        """A code that was split is as likely as before, each of its parts as likely as the others."""
+        """A code that was split is as likely as before, each of its parts like the others; more past adds nothing."""
         last = f"choose.{len(self.choose) - 1}"
         rows = {name: split_rows(smaller[name], self.num_actions) for name in (f"{last}.weight", f"{last}.bias")}
-        for place in range(self.config.past_actions):
-            table = smaller[f"past.{place}"]
-            rows[f"past.{place}"] = torch.cat((split_rows(table[:-1], self.num_actions), table[-1:]))
+        for name in (name for name in smaller if name.startswith("past.")):
+            rows[name] = torch.cat((split_rows(smaller[name][:-1], self.num_actions), smaller[name][-1:]))
         return {**smaller, **rows}
 
     def forward(self, earlier_BNC: Tensor, latest_BNC: Tensor, heard_BH: Tensor, name_B: Tensor) -> Tensor:

@@ -26,7 +26,8 @@ class StagePreset:
         muon_lr: peak learning rate of Muon on hidden matrices; 0 means AdamW there too.
         weight_decay: decoupled weight decay.
         ema: decay of the averaged weights.
-        window: frames in a clip (tokenizer: 1, latent actions: 2 or more; first frames have none).
+        window: frames in a clip (tokenizer: 1, latent actions: 2 or more; first frames and intents
+            have none).
         motion_weight: 0 samples clips evenly, 1 in proportion to the motion in them.
         rare_captions: 0 samples captions as often as they occur, 1 every caption of a source equally often.
         caption_changes: least share of windows around a change of the caption, of those drawn of each source.

@@ -137,6 +137,9 @@ def test_names_mean_any_part_of_the_code_that_they_meant(tmp_path: Path) -> None
     for part in (heard, torch.where(heard < 0, heard, heard + 3)):  # either half of a code that was split
         new = finer(*frames, part, names).softmax(dim=-1)
         torch.testing.assert_close(new[:, :3] + new[:, 3:], old)
+    longer: Any = build_model(run, "intents", recipe, {**sizes, "past_actions": 2, "num_actions": 3})
+    further = torch.cat((torch.arange(8)[:, None] % 3, heard), dim=1)
+    torch.testing.assert_close(longer(*frames, further, names).softmax(dim=-1), old)
 
 
 def test_a_reader_may_join_a_model_of_first_frames(tmp_path: Path) -> None:

@@ -25,7 +25,6 @@ batch = 64
 budget_share = 0.2
 adam_lr = 3e-3
 ema = 0.98
-window = 3
 [intents.model]
 channels = 16
 width = 32
