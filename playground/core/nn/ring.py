@@ -20,7 +20,7 @@ MASKED = -1e9
 """Additive attention bias of an empty slot; finite so that quantised and exported graphs stay free of NaN."""
 
 HEARD = 3
-"""How many of the newest latent actions are kept. The network has them in its keys; who reads keys has not."""
+"""How many of the newest latent actions are kept as such, for whatever reads what a player means."""
 
 
 @dataclass
