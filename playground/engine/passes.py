@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 _CONDITION = slice(2, 6)
 """Level, step, action and prompt among the arguments of a network."""
 
-_MAX_KEPT = 512
-
 
 class WholePass:
     """The network with its own arguments."""
@@ -50,6 +48,8 @@ class SplitPass(WholePass):
     def __init__(self, world: World) -> None:
         """Args: world that is run."""
         super().__init__(world)
+        # Every pass of a frame, for every action: with fewer, play would compute them again and again.
+        self._most_kept = world.dynamics.config.steps * (world.dynamics.num_actions + 1)
         self._modulations: dict[tuple[float, int, int], Tensor] = {}
         self._extras: tuple[list[int], Tensor | None, Tensor] | None = None
 
@@ -82,7 +82,7 @@ class SplitPass(WholePass):
         """Row by row, so that a slot's frames do not depend on who else plays."""
         key = (level, step, action)
         if key not in self._modulations:
-            if len(self._modulations) >= _MAX_KEPT:
+            if len(self._modulations) >= self._most_kept:
                 self._modulations.clear()
             parts = (torch.tensor([part]) for part in key)
             self._modulations[key] = self.world.dynamics.network.modulations(*parts).detach()

@@ -114,6 +114,12 @@ def count_codes(actions_BT: np.ndarray, num_actions: int) -> dict[str, float]:
     }
 
 
+def commonest_codes(actions_BT: np.ndarray, num_actions: int, most: int) -> np.ndarray:
+    """The ``most`` codes that inferred actions (B, T) use most, or all where there are no more, ascending (K,)."""
+    counts = np.bincount(actions_BT.reshape(-1), minlength=num_actions + 1)[:num_actions]
+    return np.sort(np.argsort(-counts, kind="stable")[:most])
+
+
 def measure_frechet(
     truth_BTHWC: np.ndarray,
     made_BTHWC: np.ndarray,

@@ -27,6 +27,7 @@ from playground.evaluation.texts import embed_captions
 
 SUITES = ("core", "long")
 _STARTS = 16
+_SHOWN_CODES = 32
 
 
 def evaluate_world(
@@ -113,6 +114,7 @@ class Evaluation:
         clips = sample.clips_BTHWC
         picks = np.linspace(0, len(clips) - 1, min(_STARTS, len(clips))).astype(int)
         texts = self._texts([sample.captions[pick] for pick in picks])
+        self.codes = np.arange(min(_SHOWN_CODES, world.dynamics.num_actions))  # until it is known which are used
         self.starts = Starts(clips[picks, : max(1, context)], sample.sources_B[picks].tolist(), texts)
         self.prompts = shipped_prompts(world)
 
@@ -176,6 +178,7 @@ class Evaluation:
             self.folder / "drift.png", measure.drift_curves(quality), "PSNR against the truth, dB", "generated frame"
         )
         self.numbers |= measure.count_codes(played.actions["true"], self.world.dynamics.num_actions)
+        self.codes = measure.commonest_codes(played.actions["true"], self.world.dynamics.num_actions, _SHOWN_CODES)
         for line in measure.absent(true, len(clips), HORIZON):
             self.note(line)
         if features.available():
@@ -242,7 +245,7 @@ class Evaluation:
         return self.starts if self.starts.text_BP is not None or not len(self.prompts) else self.prompts
 
     def _draw_actions(self, frames: int = 20) -> None:
-        """``control.png``: each named key held from one start; ``gallery.png``: each code held from several."""
+        """``control.png``: each named key held from one start; ``gallery.png``: codes held from several."""
         places = self._places()
         firsts = [starts.rows([0]) for _, starts in places.by_source()]
         rows, labels = [], []
@@ -257,11 +260,11 @@ class Evaluation:
             pictures.save_held(self.folder / "control.png", np.stack(rows), labels)
         one_each = [list(places.sources).index(first.sources[0]) for first in firsts]
         shown = places.rows(one_each if len(firsts) > 1 else range(min(3, len(places))))
-        held = np.repeat(np.arange(self.world.dynamics.num_actions)[:, None], frames, axis=1)
+        held = np.repeat(self.codes[:, None], frames, axis=1)
         seeds = [self.seed] * len(shown)
         played = rollouts.play_each(self.world, shown.clips, held, seeds, text_BP=shown.text_BP)
         names = {int(action.code): f": {action.name}" for action in self.world.actions}
-        labels = [f"code {code}{names.get(code, '')}" for code in range(len(held))]
+        labels = [f"code {code}{names.get(code, '')}" for code in self.codes.tolist()]
         pictures.save_gallery(self.folder / "gallery.png", played, labels)
 
     def _survival(self) -> None:

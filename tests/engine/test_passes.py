@@ -33,6 +33,21 @@ def test_a_split_pass_is_the_whole_network(world: World) -> None:
             assert torch.equal(got, expected)
 
 
+@torch.inference_mode()
+def test_no_condition_of_play_is_computed_twice(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    network, shape, state = world.dynamics.network, pass_of(world), world.dynamics.new_state(1)
+    computed, compute = [], network.modulations
+    monkeypatch.setattr(network, "modulations", lambda *parts: computed.append(parts) or compute(*parts))
+    steps, actions = world.dynamics.config.steps, world.dynamics.num_actions + 1
+    for _ in range(2):
+        for level in (index / steps for index in range(steps)):
+            for action in range(actions):
+                condition = torch.tensor([level]), torch.tensor([0]), torch.tensor([action]), None
+                memory = *state.rotary(), state.keys, state.values, state.bias_BR
+                shape.inputs((state.previous, state.previous, *condition, *memory))
+    assert len(computed) == steps * actions
+
+
 def test_other_networks_run_as_a_whole(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(type(world.dynamics.network).__mro__[1], "advance")
     assert type(pass_of(world)) is WholePass

@@ -99,6 +99,12 @@ def counted_codes() -> None:
     assert one == {"codes_used": 1, "codes_entropy": 0.0, "codes_perplexity": 1.0}
 
 
+def commonest_codes() -> None:
+    actions = np.array([[5, 5, 1], [7, 1, 5]])
+    assert measure.commonest_codes(actions, 6, 2).tolist() == [1, 5]  # 7 is no code
+    assert measure.commonest_codes(actions, 4, 9).tolist() == [0, 1, 2, 3]
+
+
 def judge_of_actions(steps: int = 50) -> inverse_dynamics.Judge:
     clips = sample(60)
     judge = inverse_dynamics.train_judge(clips.clips_BTHWC, clips.labels_BT, ["stay", "left", "right"], steps=steps)

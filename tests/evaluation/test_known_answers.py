@@ -31,6 +31,7 @@ ANSWERS = (
     known.world_of_noise,
     known.drift_is_what_a_true_past_saves,
     known.counted_codes,
+    known.commonest_codes,
     known.places_that_come_back,
     known.lasting_and_dissolving_worlds,
     known.distances_of_known_crowds,
