@@ -13,7 +13,7 @@ _PICTURES = (
     ("reconstruction.png", "True frames and what the tokenizer makes of them."),
     ("rollouts.png", "Truth over generated, every second of 16 frames."),
     ("control.png", "The same start with each key held."),
-    ("gallery.png", "What each latent action does: codes held for 20 frames from several starts, the most used ones where there are many."),
+    ("gallery.png", "What each latent action does: the most used codes held for 20 frames from several starts."),
     ("drift.png", "Match with the truth by generated frame."),
     ("texts.png", "Frames 1, 4, 8 and 16 of what the world draws from a text alone, under that text."),
     ("survival.png", "Share of runs inside the real clips' band over time."),
