@@ -104,6 +104,12 @@ KEYS: dict[str, Key] = {
     "survival_real": Key("share of real clips inside the band of other real clips; survival_1000 cannot mean more"),
     "survival_runs": Key("runs that survival_1000 rests on"),
     "survival_uses_features": Key("1 when the feature distance took part in survival, 0 without its weights"),
+    "frechet_late": Key(
+        "Frechet distance of frames of the survival runs, from the 50th to the 1,000th, to true frames; not an FID",
+        "less",
+    ),
+    "frechet_late_real": Key("the same between the frames of every second true clip and those of the others"),
+    "frechet_late_samples": Key("frames of runs in it, four at every look; compare equal counts only"),
     "fps_median": Key("frames a second at full speed, one player, best backend here", "more"),
     "fps_p5": Key("slowest twentieth of that", "more"),
     "frame_ms_p50": Key("milliseconds a frame, median", "less"),

@@ -279,11 +279,13 @@ class Evaluation:
             parts.append(survival.survive(self.world, starts.clips, real, runs=runs, **self._told(source, starts)))
             if several:
                 self._share("survival_1000", parts[-1].share, runs, f"/{source}")
+                self.numbers |= survival.late_frechet(parts[-1], f"/{source}")
         lasted = survival.join(parts)
         runs = len(lasted.alive)
         self._share("survival_1000", lasted.share, runs)
         self.numbers["survival_real"] = lasted.real
         self.numbers |= {"survival_runs": runs, "survival_uses_features": int(lasted.used_features)}
+        self.numbers |= survival.late_frechet(lasted)
         curve = {"inside the band": (np.append(0, lasted.times), np.append(1.0, lasted.alive.mean(axis=0)))}
         title = f"Share of {runs} runs that look like real clips"
         save_curves(self.folder / "survival.png", curve, title, "frames played", (0.0, 1.0))

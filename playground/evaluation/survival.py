@@ -1,4 +1,7 @@
-"""How long a world stays a world: long runs under random keys, compared with the band of real clips."""
+"""How long a world stays a world: long runs under random keys, compared with the band of real clips.
+
+Legend: B clips, T frames, F frames of several clips, D features.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from playground.evaluation import features
+from playground.evaluation import features, frechet
 from playground.evaluation.metrics import luminance, motion, sharpness
 from playground.evaluation.probes import keyed_actions
 from playground.evaluation.rollouts import Clips, Progress, play, prefill
@@ -33,20 +36,27 @@ class Survival:
         times: frames played at each look, ascending.
         alive: bool ``(runs, looks)``, inside the band of real clips.
         reasons: what left the band at the last look (or ``frozen``), name to number of runs.
-        used_features: whether the feature distance took part.
         real: share of every second real clip inside the band of the others; below 1 the band is too narrow.
+        late_FD: features of four frames of every run at every look, or None without weights.
+        real_BTD: features of four frames of every real clip, or None without weights.
     """
 
     times: np.ndarray
     alive: np.ndarray
     reasons: dict[str, int]
-    used_features: bool
     real: float
+    late_FD: np.ndarray | None = None
+    real_BTD: np.ndarray | None = None
 
     @property
     def share(self) -> float:
         """Share of runs inside the band at the end."""
         return float(self.alive[:, -1].mean())
+
+    @property
+    def used_features(self) -> bool:
+        """Whether the feature distance took part."""
+        return self.late_FD is not None
 
 
 @dataclass(frozen=True)
@@ -56,14 +66,14 @@ class Band:
     Attributes:
         low: smallest statistics, widened by a quarter of their range; motion may be zero.
         high: largest ones, widened likewise.
-        crowd: mean features of each real clip ``(n, D)``, or None without weights.
+        crowd_BTD: features of four frames of each real clip, or None without weights.
         reach: largest distance of a real clip to its nearest neighbour, widened by a quarter; 0 without weights.
         usual_motion: median motion of the real clips in grey levels; 0 when most of them stand still.
     """
 
     low: np.ndarray
     high: np.ndarray
-    crowd: np.ndarray | None
+    crowd_BTD: np.ndarray | None
     reach: float
     usual_motion: float
 
@@ -77,19 +87,22 @@ class Band:
         low[STATISTICS.index("motion")] = 0.0  # a real player may stand still
         if not features.available() or len(real_BTHWC) < 2:
             return cls(low, high, None, 0.0, usual)
-        crowd = _clip_features(real_BTHWC[:, -_TAIL:])  # as many frames as are judged
-        apart = _distances(crowd, crowd)
+        crowd_BTD = _some_features(real_BTHWC[:, -_TAIL:])  # as many frames as are judged
+        apart = _distances(crowd_BTD, crowd_BTD)
         np.fill_diagonal(apart, np.inf)
-        return cls(low, high, crowd, 1.25 * float(apart.min(axis=1).max()), usual)
+        return cls(low, high, crowd_BTD, 1.25 * float(apart.min(axis=1).max()), usual)
 
-    def left_by(self, clips_BTHWC: np.ndarray) -> list[list[str]]:
-        """What is outside the band in each clip; empty lists for clips that look real."""
+    def seen(self, clips_BTHWC: np.ndarray) -> np.ndarray | None:
+        """Features ``(B, 4, D)`` of frames spread over each clip, or None without weights."""
+        return None if self.crowd_BTD is None else _some_features(clips_BTHWC)
+
+    def left_by(self, clips_BTHWC: np.ndarray, seen_BTD: np.ndarray | None) -> list[list[str]]:
+        """What is outside the band in each clip, whose :meth:`seen` is given; empty lists for clips that look real."""
         found = [np.stack([clip_statistics(clip) for clip in clips_BTHWC])]
         outside = (found[0] < self.low) | (found[0] > self.high)
         names = [[name for name, out in zip(STATISTICS, row, strict=True) if out] for row in outside]
-        if self.crowd is not None:
-            seen = _clip_features(clips_BTHWC)
-            far = _distances(seen, self.crowd).min(axis=1) > self.reach
+        if self.crowd_BTD is not None and seen_BTD is not None:
+            far = _distances(seen_BTD, self.crowd_BTD).min(axis=1) > self.reach
             names = [[*row, "features"] if out else row for row, out in zip(names, far, strict=True)]
         return names
 
@@ -149,7 +162,7 @@ def survive(
     texts = None if text_BP is None else text_BP[[run % len(prompts) for run in range(runs)]]
     state = prefill(world, shown, None, [seed + run for run in range(runs)], texts)
     left: list[list[str]] = [[] for _ in range(runs)]
-    times, alive, last = [], [], shown
+    times, alive, late, last = [], [], [], shown
     stood = np.zeros(runs, bool)
     for start in range(0, frames, every):  # only the tail is kept: a long run need not fit in memory
         keys = actions[:, start : start + every]
@@ -157,33 +170,81 @@ def survive(
         part = play(world, state, keys, noise, prompt_BP=texts)
         stood = band.still(np.concatenate([last[:, -1:], part], axis=1)) & (stood | (keys != keys[:, :1]).any(axis=1))
         last = np.concatenate([last, part], axis=1)[:, -_TAIL:]
-        left = [[*names, "frozen"] if out else names for names, out in zip(band.left_by(last), stood, strict=True)]
+        seen_BTD = band.seen(last)
+        outside = band.left_by(last, seen_BTD)
+        left = [[*names, "frozen"] if out else names for names, out in zip(outside, stood, strict=True)]
+        late += [] if seen_BTD is None else [*seen_BTD]
         times.append(min(start + every, frames))
         alive.append([not names for names in left])
         if progress is not None:
             progress("survival", times[-1], frames)
     reasons = {name: sum(name in names for names in left) for name in (*STATISTICS, "features", "frozen")}
-    unseen = Band.of(real_BTHWC[::2]).left_by(real_BTHWC[1::2, -_TAIL:]) if len(real_BTHWC) > 1 else [[]]
-    inside = float(np.mean([not names for names in unseen]))
-    return Survival(np.asarray(times), np.asarray(alive).T, reasons, band.crowd is not None, inside)
+    inside = _real_inside(real_BTHWC[:, -_TAIL:])
+    late_FD = np.concatenate(late) if late else None
+    return Survival(np.asarray(times), np.asarray(alive).T, reasons, inside, late_FD, band.crowd_BTD)
 
 
 def join(parts: Sequence[Survival]) -> Survival:
     """Runs of several sources, looked at after the same frames, as one."""
     reasons = {name: sum(part.reasons[name] for part in parts) for name in parts[0].reasons}
     alive = np.concatenate([part.alive for part in parts])
-    used = all(part.used_features for part in parts)
-    return Survival(parts[0].times, alive, reasons, used, float(np.mean([part.real for part in parts])))
+    late = [part.late_FD for part in parts if part.late_FD is not None]
+    real = [part.real_BTD for part in parts if part.real_BTD is not None]
+    told = len(late) == len(real) == len(parts)
+    return Survival(
+        parts[0].times,
+        alive,
+        reasons,
+        float(np.mean([part.real for part in parts])),
+        np.concatenate(late) if told else None,
+        np.concatenate(real) if told else None,
+    )
 
 
-def _clip_features(clips_BTHWC: np.ndarray) -> np.ndarray:
-    """Mean features of four frames spread over each clip, ``(B, D)``."""
+def late_frechet(lasted: Survival, suffix: str = "") -> dict[str, float]:
+    """``frechet_late``: whether what the runs show is what true clips show, in any order and by any way.
+
+    The band says that each run could be real; runs that all show the same plain grass are inside it as well.
+
+    Args:
+        lasted: the runs.
+        suffix: of the keys.
+
+    Returns:
+        Nothing without weights or with too few frames on either side.
+    """
+    if lasted.late_FD is None or lasted.real_BTD is None:
+        return {}
+    even, odd, real = (
+        clips.reshape(-1, clips.shape[-1]) for clips in (lasted.real_BTD[::2], lasted.real_BTD[1::2], lasted.real_BTD)
+    )
+    if min(len(lasted.late_FD), len(real)) < frechet.FEWEST_FRAMES:
+        return {}
+    return {
+        f"frechet_late{suffix}": frechet.frechet_distance(real, lasted.late_FD),
+        f"frechet_late_real{suffix}": frechet.frechet_distance(even, odd),
+        f"frechet_late_samples{suffix}": len(lasted.late_FD),
+    }
+
+
+def _real_inside(real_BTHWC: np.ndarray) -> float:
+    """Share of every second real clip inside the band of the others."""
+    if len(real_BTHWC) < 2:
+        return 1.0
+    band, others = Band.of(real_BTHWC[::2]), real_BTHWC[1::2]
+    return float(np.mean([not names for names in band.left_by(others, band.seen(others))]))
+
+
+def _some_features(clips_BTHWC: np.ndarray) -> np.ndarray:
+    """Features of four frames spread over each clip, ``(B, 4, D)``."""
     picks = np.linspace(0, clips_BTHWC.shape[1] - 1, 4).astype(int)
     chosen = clips_BTHWC[:, picks]
     found = features.frame_features(chosen.reshape(-1, *chosen.shape[2:]))
-    return found.reshape(len(clips_BTHWC), len(picks), -1).mean(axis=1)
+    return found.reshape(len(clips_BTHWC), len(picks), -1)
 
 
-def _distances(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+def _distances(a_BTD: np.ndarray, b_BTD: np.ndarray) -> np.ndarray:
+    """How far the mean features of clips lie apart."""
+    a, b = a_BTD.mean(axis=1), b_BTD.mean(axis=1)
     squared = np.square(a).sum(axis=1)[:, None] + np.square(b).sum(axis=1)[None] - 2.0 * a @ b.T
     return np.sqrt(np.maximum(squared, 0.0))

@@ -22,6 +22,7 @@ from playground.evaluation import (
     survival,
 )
 from tests.evaluation import known_answers as known
+from tests.evaluation.fake_world import FakeWorld, ScrollDynamics, picture
 
 ANSWERS = (
     known.identical_shifted_blurred_and_noisy_pictures,
@@ -216,5 +217,28 @@ def test_the_band_knows_real_clips_as_runs_are_judged(monkeypatch: pytest.Monkey
     monkeypatch.setattr(features, "frame_features", lambda frames: frames.reshape(len(frames), -1)[:, :5].astype(float))
     clips = known.sample(4).clips_BTHWC
     band = survival.Band.of(clips)
-    assert np.array_equal(band.crowd, survival.Band.of(clips[:, -16:]).crowd)
-    assert band.left_by(clips[:, -16:]) == [[]] * 4
+    assert np.array_equal(band.crowd_BTD, survival.Band.of(clips[:, -16:]).crowd_BTD)
+    assert band.left_by(clips[:, -16:], band.seen(clips[:, -16:])) == [[]] * 4
+
+
+def test_late_frames_tell_a_world_that_keeps_its_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(features, "available", lambda: True)
+    monkeypatch.setattr(
+        features, "frame_features", lambda frames: frames[:, ::8, ::8].reshape(len(frames), -1).astype(float)
+    )
+    prompts = [picture(seed)[None] for seed in range(8)]
+    held = np.random.default_rng(0).integers(0, 3, (4, 40))
+    real = np.concatenate(rollouts.play_each(FakeWorld(), prompts, held, range(8)))
+    looked = {
+        manner: survival.survive(FakeWorld(ScrollDynamics(manner)), prompts, real, frames=200, runs=8)
+        for manner in ("obey", "freeze", "noise")
+    }
+    found = {manner: survival.late_frechet(runs, "/scroll") for manner, runs in looked.items()}
+    assert found["obey"]["frechet_late_samples/scroll"] == 8 * 4 * 4
+    distance = {manner: numbers["frechet_late/scroll"] for manner, numbers in found.items()}
+    assert 1.5 * distance["obey"] < min(distance["freeze"], distance["noise"]), distance
+    both = survival.join([looked["obey"], looked["noise"]])
+    assert survival.late_frechet(both)["frechet_late_samples"] == 2 * 8 * 4 * 4
+    assert distance["obey"] < survival.late_frechet(both)["frechet_late"] < distance["noise"]
+    few = survival.survive(FakeWorld(), prompts, real[:2], frames=200, runs=8)
+    assert survival.late_frechet(few) == {}
