@@ -7,6 +7,7 @@ keeps the processor. All keys come from :mod:`apps.desktop.keymap`.
 from __future__ import annotations
 
 import os
+import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -248,6 +249,7 @@ class Window:
         self.loop.rewinding = False
         self._line.open()
         self._pygame.key.start_text_input()
+        threading.Thread(target=self._prepare_texts, daemon=True).start()
 
     def do_toggle_hud(self) -> None:
         """Show or hide numbers and legend."""
@@ -294,6 +296,13 @@ class Window:
         self._prompt_index = index
         path = str(self._prompts[index])
         self.loop.call("prompt", lambda: self._prompt_or_notice(path))
+
+    def _prepare_texts(self) -> None:
+        """Load what reads texts while one is typed, so that the world need not stop for it; runs in its own thread."""
+        try:
+            self.session.world.prepare_texts()
+        except PlaygroundError as error:
+            self._say(str(error), _WARNING_S)
 
     def _prompt_or_notice(self, prompt: str) -> None:
         """Give the session a picture to start from, or an event in words; runs in the loop's thread."""

@@ -8,6 +8,7 @@ folder and is strict: whatever is missing, unknown or changed is one clear error
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -104,6 +105,7 @@ class World:
         self.text_dims = max(self.prompt_dims, getattr(getattr(self.first_frames, "config", None), "prompt_dims", 0))
         self.backends: dict[Any, Any] = {}
         self._encoder: Any = None
+        self._encoder_lock = threading.Lock()
 
     @classmethod
     def load(cls, name_or_path: str | os.PathLike[str]) -> World:
@@ -191,12 +193,24 @@ class World:
         known = self.captions.get(check_text(text))
         if known is not None:
             return known
-        if self._encoder is None:
-            from playground.core.registry import TEXT_ENCODERS
-
-            self._encoder = TEXT_ENCODERS.get(self.manifest.text_encoder or "hashed")()
+        self.prepare_texts()
         vector_P: np.ndarray = self._encoder.encode([text])[0, : self.text_dims]
         return vector_P
+
+    def prepare_texts(self) -> None:
+        """Load the text encoder, if it is not yet: some seconds that the first text then need not wait for.
+
+        May run in another thread than the one that plays.
+
+        Raises:
+            PlaygroundError: as :meth:`embed`.
+        """
+        require_text(self)
+        with self._encoder_lock:
+            if self._encoder is None:
+                from playground.core.registry import TEXT_ENCODERS
+
+                self._encoder = TEXT_ENCODERS.get(self.manifest.text_encoder or "hashed")()
 
     def draw_first_frame(self, text: str = "", seed: int = 0) -> np.ndarray:
         """Let the world imagine its first frame from a text, or from nothing: uint8 (H, W, 3).

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import threading
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -46,7 +47,9 @@ def make_text_session() -> Any:
     """A session over a world that takes texts."""
     from playground.session.session import Session
 
-    world = SimpleNamespace(name="fake", actions=FakeBook(), fps=30, prompts=[], prompt_dims=384)
+    prepared: list[str] = []
+    world = SimpleNamespace(name="fake", actions=FakeBook(), fps=30, prompts=[], prompt_dims=384, prepared=prepared)
+    world.prepare_texts = lambda: prepared.append(threading.current_thread().name)
     return Session(world, TextEngine(world), np.zeros((2, 8, 8, 3), np.uint8))
 
 

@@ -13,6 +13,7 @@ from apps.desktop.hud import help_lines
 from apps.desktop.text_line import MAX_CHARACTERS, TextLine
 from apps.desktop.window import Window, WindowOptions
 from playground.agents.policies import make_policy
+from playground.core.errors import PlaygroundError
 from playground.world.actions import Action, ActionBook
 from playground.world.sources import Source
 from tests.apps.play_fake import make_text_session
@@ -82,6 +83,19 @@ def test_a_typed_text_reaches_the_world_and_its_letters_are_no_keys(text_session
     assert text_session.engine.taken.count(1) == 1
     assert text_session.seed == seed
     assert "now: snow begins" in game.window._notice[0]
+    # The encoder is loaded when the line opens, beside the window and the loop and not in one of them.
+    assert text_session.world.prepared
+    assert not {"MainThread", "playground-loop"} & set(text_session.world.prepared)
+
+
+def test_a_missing_text_encoder_is_told_before_anything_is_typed(text_session: Any) -> None:
+    def missing() -> None:
+        raise PlaygroundError("the text encoder is not installed")
+
+    text_session.world.prepare_texts = missing
+    game = Game(text_session, [])
+    window = game.play(game.key("t"), game.typed("x"), game.key("escape"))
+    assert "not installed" in window._notice[0]
 
 
 def test_a_text_that_cannot_be_used_is_told_in_the_window(text_session: Any) -> None:

