@@ -12,6 +12,7 @@ Legend: B rows, N latents, C channels, A codes, L names, H newest codes.
 
 from __future__ import annotations
 
+import math
 from typing import ClassVar
 
 import torch
@@ -28,6 +29,11 @@ from playground.core.registry import INTENT_MODELS
 EMPHASIS = 3.0
 """How much a name counts for, as guidance weighs a text: 1 copies recorded players, who hold left against a wall and
 stand more often than they set off, so that a player who stands would never get going."""
+
+PLAUSIBLE = 0.1
+"""What a code must reach of the likeliest one's probability, under the name, to be chosen at all. Among the many that
+are next to impossible with the name and without it, which one the name favours most is noise (the same rule keeps
+contrastive decoding of texts from nonsense, Li et al. 2023, section 3.3)."""
 
 
 @INTENT_MODELS.register("latents")
@@ -79,7 +85,9 @@ class IntentModel(NormalisedLatents, Component):
         seen = self._seen(earlier_BNC, latest_BNC, heard_BH)
         asked = self._logits(seen, name_B).log_softmax(dim=-1)
         anyway = self._logits(seen, torch.full_like(name_B, len(self.names))).log_softmax(dim=-1)
-        return (anyway + EMPHASIS * (asked - anyway)).argmax(dim=-1)
+        implausible = asked < asked.amax(dim=-1, keepdim=True) + math.log(PLAUSIBLE)
+        weighed = anyway + EMPHASIS * (asked - anyway)
+        return weighed.masked_fill(implausible, -torch.inf).argmax(dim=-1)
 
     def loss(
         self,

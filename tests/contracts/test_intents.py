@@ -82,6 +82,28 @@ def test_the_same_name_means_another_code_where_the_picture_is_another(case: Any
 
 @every_model
 @torch.no_grad()
+@pytest.mark.parametrize(
+    ("with_name", "without", "chosen"),
+    [
+        # Likely enough, and likelier with the name: better than what is likely anyway.
+        ((0.60, 0.30, 0.09, 0.01), (0.80, 0.10, 0.09, 0.01), 1),
+        # A thousand times likelier with the name, and still next to impossible.
+        ((0.60, 0.30, 0.09, 0.01), (0.80, 0.10, 0.09, 0.00001), 1),
+        # Nothing else is plausible.
+        ((0.95, 0.02, 0.02, 0.01), (0.99, 0.0001, 0.0001, 0.0001), 0),
+    ],
+)
+def test_a_name_counts_for_more_than_it_says_among_plausible_codes(
+    case: Any, monkeypatch: pytest.MonkeyPatch, with_name: Any, without: Any, chosen: int
+) -> None:
+    model = build(case)
+    rows = {True: torch.tensor([with_name]).log(), False: torch.tensor([without]).log()}
+    monkeypatch.setattr(model, "_logits", lambda seen, name_B: rows[int(name_B[0]) < len(model.names)])
+    assert int(model.read(*frames(model, 1), heard(model, 1), torch.tensor([0]))[0]) == chosen
+
+
+@every_model
+@torch.no_grad()
 def test_what_was_heard_counts_as_far_back_as_the_model_reads(case: Any) -> None:
     model = build(case)
     for table in model.past:
