@@ -154,9 +154,7 @@ def survive(
         source: whose keys are drawn, in a world that learned from several sources.
     """
     band = Band.of(real_BTHWC)
-    codes = [int(action.code) for action in keyed_actions(world, source)] or list(range(world.dynamics.num_actions))
-    rng = np.random.default_rng(seed)
-    actions = rng.choice(codes, (runs, -(-frames // _HOLD))).repeat(_HOLD, axis=1)[:, :frames].astype(np.int64)
+    actions = _random_keys(world, source, (runs, frames), seed)
     length = min(len(prompt) for prompt in prompts)
     shown = np.stack([prompts[run % len(prompts)][-length:] for run in range(runs)])
     texts = None if text_BP is None else text_BP[[run % len(prompts) for run in range(runs)]]
@@ -225,6 +223,13 @@ def late_frechet(lasted: Survival, suffix: str = "") -> dict[str, float]:
         f"frechet_late_real{suffix}": frechet.frechet_distance(even, odd),
         f"frechet_late_samples{suffix}": len(lasted.late_FD),
     }
+
+
+def _random_keys(world: Any, source: str, shape: tuple[int, int], seed: int) -> np.ndarray:
+    """Keys of a source, or latent actions where there are none, held for some frames each: int64 of that shape."""
+    codes = [int(action.code) for action in keyed_actions(world, source)] or list(range(world.dynamics.num_actions))
+    rng, (runs, frames) = np.random.default_rng(seed), shape
+    return rng.choice(codes, (runs, -(-frames // _HOLD))).repeat(_HOLD, axis=1)[:, :frames].astype(np.int64)
 
 
 def _real_inside(real_BTHWC: np.ndarray) -> float:
