@@ -32,8 +32,8 @@ stand more often than they set off, so that a player who stands would never get 
 
 PLAUSIBLE = 0.1
 """What a code must reach of the likeliest one's probability, under the name, to be chosen at all. Among the many that
-are next to impossible with the name and without it, which one the name favours most is noise (the same rule keeps
-contrastive decoding of texts from nonsense, Li et al. 2023, section 3.3)."""
+are next to impossible with the name and without it, which one the name favours most is noise (contrastive decoding of
+texts calls the same rule an adaptive plausibility constraint, Li et al. 2023)."""
 
 
 @INTENT_MODELS.register("latents")
