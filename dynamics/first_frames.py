@@ -194,13 +194,16 @@ class FirstFrameDiffusion(NormalisedLatents, Component):
         told_BD = torch.where(absent_B1, self.no_prompt_D, self.prompt(scaled_BP))
         return told_BD, rearrange(self.prompt_tokens(scaled_BP), "b (s d) -> b s d", s=self.words)
 
-    def loss(self, latents_BNC: Tensor, prompt_BP: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
+    def loss(
+        self, latents_BNC: Tensor, prompt_BP: Tensor, generator: torch.Generator, caption_B: Tensor | None = None
+    ) -> dict[str, Tensor]:
         """Error of the direction from noise to picture at random noise levels.
 
         Args:
             latents_BNC: from the tokenizer, of single frames.
             prompt_BP: caption embedding of each, zeros where it has none; (B, 0) for a model without prompts.
             generator: source of noise, levels and dropout.
+            caption_B: number of each picture's caption, for the reader; see :meth:`PictureReader.loss`.
 
         Returns:
             ``loss`` to minimise; ``explained``, the share of the pictures' variance that predictions account for.
@@ -219,7 +222,8 @@ class FirstFrameDiffusion(NormalisedLatents, Component):
         has_text_B = captioned_B1[:, 0]
         if self.reader is not None and has_text_B.any():
             blurred = clean + _READ_NOISE * draw.uniform(len(clean), 1, 1) * draw.normal(*clean.shape)
-            unread = self.reader.loss(blurred[has_text_B], self._scaled(blurred_BP[has_text_B]))
+            numbers_B = None if caption_B is None else caption_B[has_text_B]
+            unread = self.reader.loss(blurred[has_text_B], self._scaled(blurred_BP[has_text_B]), numbers_B)
             losses = {**losses, "loss": loss + unread, "unread": unread.detach()}
         return losses
 

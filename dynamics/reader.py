@@ -39,15 +39,23 @@ class PictureReader(nn.Module):
         """Match (B,) of normalised latents with the scaled caption embedding of the same row; more is better."""
         return self.sharpness.exp() * (self._seen(latents_BNC) * self._told(prompts_BP)).sum(dim=-1)
 
-    def loss(self, latents_BNC: Tensor, prompts_BP: Tensor) -> Tensor:
+    def loss(self, latents_BNC: Tensor, prompts_BP: Tensor, caption_B: Tensor | None = None) -> Tensor:
         """Cross entropy of finding each picture's own text among those of the batch, and the other way round.
 
-        Two rows may have the same caption. Neither can be preferred, so the loss cannot reach zero; it orders
-        captions all the same.
+        Rows of one caption are right answers to each other, so none of them counts as a wrong one. Where a game has
+        few captions they fill a batch, and pushing them apart would blur what tells captions apart.
+
+        Args:
+            latents_BNC: normalised.
+            prompts_BP: scaled caption embedding of each, in any wording.
+            caption_B: int64, the number of each row's caption; without, every row has a caption of its own.
         """
         with torch.autocast(latents_BNC.device.type, enabled=False):  # small differences decide
             match_BB = self.sharpness.exp() * self._seen(latents_BNC) @ self._told(prompts_BP).T
         own_B = torch.arange(len(match_BB), device=match_BB.device)
+        if caption_B is not None:
+            same_BB = (caption_B[:, None] == caption_B) & (own_B[:, None] != own_B)
+            match_BB = match_BB.masked_fill(same_BB, -torch.inf)
         return (F.cross_entropy(match_BB, own_B) + F.cross_entropy(match_BB.T, own_B)) / 2
 
     def _seen(self, latents_BNC: Tensor) -> Tensor:

@@ -160,8 +160,13 @@ class FirstFrameModel(Protocol):
     def noise_of(self, latents_BNC: Tensor, passes: int = 32) -> Tensor:
         """Noise (B, N, C) from which ``draw`` would give these latents."""
 
-    def loss(self, latents_BNC: Tensor, prompt_BP: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
-        """``loss`` to minimise and ``explained``, a share that is higher for better models; zeros mean "no prompt"."""
+    def loss(
+        self, latents_BNC: Tensor, prompt_BP: Tensor, generator: torch.Generator, caption_B: Tensor | None = None
+    ) -> dict[str, Tensor]:
+        """``loss`` to minimise and ``explained``, a share that is higher for better models; zeros mean "no prompt".
+
+        ``caption_B`` numbers the captions, so that two wordings of one caption can be known as such.
+        """
 
 
 @runtime_checkable

@@ -68,6 +68,24 @@ def test_a_reader_needs_texts_and_learns_from_pictures_that_have_one() -> None:
     assert torch.isfinite(silent["loss"])
 
 
+def test_pictures_of_one_caption_are_no_wrong_answers_to_each_other() -> None:
+    model = FirstFrameDiffusion(READS).train()
+    pictures, told = torch.randn(4, 16, 4, generator=make_generator(0)), torch.eye(2)[[0, 1, 0, 1]]
+
+    def unread(captions: list[int] | None) -> torch.Tensor:
+        numbers_B = None if captions is None else torch.tensor(captions)
+        return model.loss(pictures, told, make_generator(0), numbers_B)["unread"]
+
+    assert float(unread([7, 7, 7, 7])) == 0
+    assert 0 < float(unread([0, 1, 0, 1])) < float(unread(None))
+    torch.testing.assert_close(unread([0, 1, 2, 3]), unread(None))
+    # A row without a caption has no text, and its number says nothing.
+    untold = model.loss(
+        pictures, told * torch.tensor([[1.0], [1], [0], [0]]), make_generator(0), torch.tensor([0, 1, -1, -1])
+    )
+    assert float(untold["unread"]) > 0
+
+
 @torch.no_grad()
 def test_the_noise_of_a_picture_gives_it_back_or_another_to_other_words(trained: FirstFrameDiffusion) -> None:
     generators = [make_generator(seed) for seed in range(4)]

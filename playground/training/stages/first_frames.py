@@ -65,9 +65,10 @@ class FirstFrameStage:
     def sample(self, rng: np.random.Generator) -> dict[str, np.ndarray]:
         """Draw frames with one wording each of their captions; only places when the latents are on the GPU already."""
         frame_B = self._dataset.sample_starts(self.frames_per_step, rng)
-        batch = {"prompt_BP": np.zeros((len(frame_B), 0), np.float32)}
+        caption_B = self._dataset.caption_ids_T[frame_B]
+        batch = {"prompt_BP": np.zeros((len(frame_B), 0), np.float32), "caption_B": caption_B}
         if self._prompts is not None:
-            batch["prompt_BP"] = self._prompts.draw(self._dataset.caption_ids_T[frame_B][:, None], rng)[:, 0]
+            batch["prompt_BP"] = self._prompts.draw(caption_B[:, None], rng)[:, 0]
         if self._resident is None:
             batch["latents"] = self._latents[frame_B]
         else:
@@ -79,7 +80,9 @@ class FirstFrameStage:
     ) -> dict[str, torch.Tensor]:
         """Loss of the model."""
         latents = batch["latents"] if self._resident is None else self._resident[batch["frame_B"]]
-        losses: dict[str, torch.Tensor] = self.model.loss(latents.float(), batch["prompt_BP"], generator)
+        losses: dict[str, torch.Tensor] = self.model.loss(
+            latents.float(), batch["prompt_BP"], generator, batch["caption_B"]
+        )
         return losses
 
     def after_step(self) -> dict[str, float]:
@@ -90,7 +93,8 @@ class FirstFrameStage:
         """One row a caption: a real frame, then drawings; and how well the same noisy frames are cleaned."""
         runner: Any = copy.deepcopy(model).cpu()
         latents = torch.from_numpy(np.asarray(self._latents[self._judged], np.float32))
-        found = runner.loss(latents, self._told(self._judged), make_generator(0))
+        caption_B = torch.from_numpy(self._dataset.caption_ids_T[self._judged])
+        found = runner.loss(latents, self._told(self._judged), make_generator(0), caption_B)
         rows = [self._row(runner, int(frame)) for frame in self._shown]
         return contact_sheet(rows), {"score": 100 * float(found["explained"]), "judged_loss": float(found["loss"])}
 
