@@ -51,8 +51,8 @@ class Player:
             stderr=subprocess.PIPE,
             text=True,
         )
-        self.window = self.xdo("search", "--sync", "--pid", str(self.process.pid)).split()[0]
-        self.xdo("windowfocus", "--sync", self.window)
+        self.window = ""
+        self.until(self._focused, "the window has the keyboard")
         time.sleep(0.3)
 
     def xdo(self, *words: str) -> str:
@@ -60,6 +60,18 @@ class Player:
         done = subprocess.run(["xdotool", *words], env=self.env, capture_output=True, text=True, timeout=30)
         assert done.returncode == 0, done.stderr
         return done.stdout
+
+    def _focused(self) -> bool:
+        """Look for the window and give it the keyboard; both fail while it is not mapped, or another one goes away."""
+
+        def run(*words: str) -> subprocess.CompletedProcess[str]:
+            return subprocess.run(["xdotool", *words], env=self.env, capture_output=True, text=True, timeout=30)
+
+        found = run("search", "--onlyvisible", "--pid", str(self.process.pid)).stdout.split()
+        if not found or run("windowfocus", found[0]).returncode:
+            return False
+        self.window = found[0]
+        return run("getwindowfocus").stdout.split() == [self.window]
 
     def title(self) -> str:
         """The window's title, which says who plays and whether it is paused."""
