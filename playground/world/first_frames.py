@@ -42,8 +42,9 @@ KEPT_IN_PLAY = 0.5
 
 CORRECT_PASSES = 4
 
-CORRECT_GUIDANCE = 2.0
-"""Weaker than for first frames: what a sentence names should not grow from one correction to the next."""
+CORRECT_GUIDANCE = 4.0
+"""Weaker than for first frames: with twice as much, what a sentence names multiplies from one correction to the next,
+zombies for one; with half of it, creatures that the dynamics let fade are not brought back."""
 
 
 def knows_words(world: Any) -> bool:
