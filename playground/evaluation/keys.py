@@ -99,7 +99,12 @@ KEYS: dict[str, Key] = {
         "the same for a change to any other caption of the source, whether or not it ever follows in the data", "more"
     ),
     "retold_accuracy_base": Key("these runs without the change"),
-    "event_runs": Key("changes of the text that were played, of either kind"),
+    "told_kept_30": Key(
+        "share of 30 frames after a real clip, whose caption holds throughout, in which the judge still names it",
+        "more",
+    ),
+    "told_kept_real_30": Key("the same of the true frames: the ceiling of told_kept_30"),
+    "event_runs": Key("changes of the text that were played, of either kind, and runs without a change"),
     "survival_1000": Key("share of runs whose picture is inside the real clips' band after 1,000 frames", "more"),
     "survival_real": Key("share of real clips inside the band of other real clips; survival_1000 cannot mean more"),
     "survival_runs": Key("runs that survival_1000 rests on"),

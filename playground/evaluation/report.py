@@ -125,6 +125,12 @@ def _text_limits(numbers: Mapping[str, Any]) -> list[str]:
             f"A change of the text shows within 30 frames in {100 * changed:.0f} % of runs "
             f"({100 * base:.0f} % without the change)."
         )
+    kept, ceiling = numbers.get("told_kept_30"), numbers.get("told_kept_real_30")
+    if kept is not None and ceiling is not None and kept < 0.9 * ceiling:
+        found.append(
+            f"What the text names does not always stay: a judge sees all of it in {100 * kept:.0f} % of 30 frames, "
+            f"in true ones in {100 * ceiling:.0f} %."
+        )
     return found
 
 

@@ -163,7 +163,7 @@ class TextProbe:
         return [caption if text is None else text for caption, text in zip(captions, texts, strict=True)]
 
     def _events(self, judge: CaptionPanel, real: CaptionedFrames, told: Mapping[str, Any]) -> dict[str, float]:
-        """``event_accuracy_30``, ``retold_accuracy_30`` and what belongs to them."""
+        """``event_accuracy_30``, ``retold_accuracy_30``, ``told_kept_30`` and what belongs to them."""
         if not self.context:
             self.note("event_accuracy_30: no episode is long enough")
             return {}
@@ -187,20 +187,22 @@ class TextProbe:
         ]
         clips = np.stack([event.clip_THWC for event in events])
         embedded = [embed_captions(self.world, captions, told.values()) for captions in texts]
-        answers = []
-        for frames in self._switched(clips, embedded):
-            looks = frames[:, _EVERY - 1 :: _EVERY]
-            answers.append(judge.read(looks.reshape(-1, *looks.shape[2:])).reshape(looks.shape[:2]))
+        answers = [_looks(judge, frames) for frames in self._switched(clips, embedded)]
         source, numbers = np.array([event.source for event in events], object), {"event_runs": float(len(events))}
+
+        def asked_for(captions: list[str]) -> np.ndarray:
+            return np.array([real.caption_id(*asked) for asked in zip(source.tolist(), captions, strict=True)])
+
         for key, played, captions in (
             ("event_accuracy_base", 0, texts[1]),
             ("event_accuracy_30", 1, texts[1]),
             ("retold_accuracy_base", 0, texts[2]),
             ("retold_accuracy_30", 2, texts[2]),
         ):
-            wanted = np.array([real.caption_id(*asked) for asked in zip(source.tolist(), captions, strict=True)])
-            shown = (answers[played] == wanted[:, None]).sum(axis=1) >= _LOOKS
+            shown = (answers[played] == asked_for(captions)[:, None]).sum(axis=1) >= _LOOKS
             numbers |= by_source(key, shown, source)
+        for key, seen in (("told_kept_30", answers[0]), ("told_kept_real_30", _looks(judge, clips[:, self.context :]))):
+            numbers |= by_source(key, (seen == asked_for(texts[0])[:, None]).mean(axis=1), source)
         return numbers
 
     def _others(self, events: list[Event], known: Mapping[str, set[str]]) -> list[str]:
@@ -235,8 +237,14 @@ class TextProbe:
         return prefill(self.world, frames[:, None], None, seeds, text_BP)
 
 
+def _looks(judge: CaptionPanel, frames_BTHWC: np.ndarray) -> np.ndarray:
+    """The caption that the judge names in every third frame, int64 ``(B, looks)``."""
+    seen = frames_BTHWC[:, _EVERY - 1 :: _EVERY]
+    return judge.read(seen.reshape(-1, *seen.shape[2:])).reshape(seen.shape[:2])
+
+
 def by_source(key: str, right: np.ndarray, source: np.ndarray) -> dict[str, float]:
-    """Share of right answers with its interval, over all and for each of several sources."""
+    """Mean of right answers, or of shares of them, with its interval, over all and for each of several sources."""
     numbers = {key: float(right.mean()), f"{key}_ci": share_half_width(float(right.mean()), len(right))}
     names = list(dict.fromkeys(source.tolist()))
     for name in names if len(names) > 1 else []:

@@ -60,12 +60,13 @@ def test_a_world_that_draws_what_it_is_told_scores_one(scenes: ClipDataset, tmp_
     assert min(numbers["text_accuracy"], numbers["text_accuracy_8"], numbers["event_accuracy_30"]) > 0.95
     assert numbers["event_accuracy_base"] == numbers["retold_accuracy_base"] == 0.0
     assert numbers["retold_accuracy_30"] > 0.95
+    assert min(numbers["told_kept_30"], numbers["told_kept_real_30"]) > 0.95
     assert numbers["text_accuracy_chance"] < 0.3
     assert (numbers["text_runs"], numbers["event_runs"]) == (64, 8)
     assert (tmp_path / "texts.png").is_file()
     assert {base_key(name) for name in numbers} <= set(KEYS)
     assert any("no held-out wordings for scenes" in note for note in notes)
-    assert not any("Texts" in line or "change of the text" in line for line in limits(numbers))
+    assert not any("Texts" in line or "change of the text" in line or "stay" in line for line in limits(numbers))
 
 
 def test_a_world_that_ignores_texts_scores_chance(scenes: ClipDataset, tmp_path: Path) -> None:
@@ -81,6 +82,14 @@ def test_a_world_that_ignores_events_scores_the_baseline(scenes: ClipDataset, tm
     assert numbers["event_accuracy_30"] == numbers["event_accuracy_base"] == 0.0
     assert numbers["retold_accuracy_30"] == numbers["retold_accuracy_base"] == 0.0
     assert any("A change of the text shows" in line for line in limits(numbers))
+
+
+def test_a_world_that_loses_what_the_text_names_is_told_from_one_that_keeps_it(
+    scenes: ClipDataset, tmp_path: Path
+) -> None:
+    numbers, _ = measured(SceneWorld(SceneDynamics("wander")), scenes, tmp_path)
+    assert numbers["told_kept_30"] < 0.5 < 0.95 < numbers["told_kept_real_30"]
+    assert any("does not always stay" in line for line in limits(numbers))
 
 
 def test_a_judge_of_wrong_captions_is_noticed(

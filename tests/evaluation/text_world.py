@@ -43,7 +43,8 @@ def captioned_clips(folder: Path, episodes: int = 24, frames: int = 60) -> Path:
 
 @dataclass
 class SceneDynamics(Memory):
-    """Draws what the text says (``obey``), what its first text said (``deaf``), or whatever it likes (``ignore``)."""
+    """Draws what the text says (``obey``), what its first text said (``deaf``), whatever it likes (``ignore``), or
+    that and not what came before (``wander``)."""
 
     manner: str = "obey"
     discrete: bool = False
@@ -51,12 +52,14 @@ class SceneDynamics(Memory):
     num_actions: int = 3
 
     def generate(self, state, action_B, prompt_BP, generators, steps=None, run=None):
-        if state.codes is not None and self.manner != "obey":
+        if state.codes is not None and self.manner in ("deaf", "ignore"):
             return state.codes, state.codes
         made = []
         for prompt, generator in zip(prompt_BP, generators, strict=True):
             rng = np.random.default_rng(generator.initial_seed())
-            caption = int(rng.integers(0, len(CAPTIONS))) if self.manner == "ignore" else int(prompt.argmax())
+            caption = (
+                int(rng.integers(0, len(CAPTIONS))) if self.manner in ("ignore", "wander") else int(prompt.argmax())
+            )
             made.append(torch.from_numpy(scene(caption, rng)).float().reshape(-1, 3))
         return torch.stack(made), torch.stack(made)
 
