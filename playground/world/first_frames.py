@@ -44,7 +44,7 @@ CORRECT_PASSES = 4
 
 CORRECT_GUIDANCE = 4.0
 """Weaker than for first frames: with twice as much, what a sentence names multiplies from one correction to the next,
-zombies for one; with half of it, creatures that the dynamics let fade are not brought back."""
+zombies for one; with half of it, creatures that the dynamics let fade are seldom brought back."""
 
 
 def knows_words(world: Any) -> bool:
