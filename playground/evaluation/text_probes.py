@@ -187,7 +187,7 @@ class TextProbe:
         ]
         clips = np.stack([event.clip_THWC for event in events])
         embedded = [embed_captions(self.world, captions, told.values()) for captions in texts]
-        answers = [_looks(judge, frames) for frames in self._switched(clips, embedded)]
+        answers = [_captions_seen(judge, frames) for frames in self._switched(clips, embedded)]
         source, numbers = np.array([event.source for event in events], object), {"event_runs": float(len(events))}
 
         def asked_for(captions: list[str]) -> np.ndarray:
@@ -201,7 +201,10 @@ class TextProbe:
         ):
             shown = (answers[played] == asked_for(captions)[:, None]).sum(axis=1) >= _LOOKS
             numbers |= by_source(key, shown, source)
-        for key, seen in (("told_kept_30", answers[0]), ("told_kept_real_30", _looks(judge, clips[:, self.context :]))):
+        for key, seen in (
+            ("told_kept_30", answers[0]),
+            ("told_kept_real_30", _captions_seen(judge, clips[:, self.context :])),
+        ):
             numbers |= by_source(key, (seen == asked_for(texts[0])[:, None]).mean(axis=1), source)
         return numbers
 
@@ -237,7 +240,7 @@ class TextProbe:
         return prefill(self.world, frames[:, None], None, seeds, text_BP)
 
 
-def _looks(judge: CaptionPanel, frames_BTHWC: np.ndarray) -> np.ndarray:
+def _captions_seen(judge: CaptionPanel, frames_BTHWC: np.ndarray) -> np.ndarray:
     """The caption that the judge names in every third frame, int64 ``(B, looks)``."""
     seen = frames_BTHWC[:, _EVERY - 1 :: _EVERY]
     return judge.read(seen.reshape(-1, *seen.shape[2:])).reshape(seen.shape[:2])
