@@ -9,6 +9,7 @@ Legend: B batch, T frames, H W pixels, C channels, N latents, D width.
 
 from __future__ import annotations
 
+import math
 from typing import ClassVar
 
 import torch
@@ -21,6 +22,9 @@ from playground.core.nn.blocks import SpaceBlock, conv_down, conv_up, to_frames,
 from playground.core.registry import TOKENIZERS
 from tokenizer.bottlenecks import ContinuousBottleneck, FsqBottleneck
 from tokenizer.config import TokenizerConfig
+
+_DETAIL_SHARE = 0.02
+"""Share of a frame's pixels, the worst ones, that ``detail_weight`` counts once more."""
 
 
 @TOKENIZERS.register("autoencoder")
@@ -100,6 +104,10 @@ class AutoencoderTokenizer(Component):
         error = self.decode_pixels(latents).float() - pixels
         squared = error.square().mean()
         loss = squared + self.config.l1_weight * error.abs().mean()
+        if self.config.detail_weight > 0:
+            worst = error.square().mean(dim=1).flatten(1)
+            count = math.ceil(_DETAIL_SHARE * worst.shape[1])
+            loss = loss + self.config.detail_weight * worst.topk(count, dim=1).values.mean()
         return {"loss": loss, "psnr": -10 * torch.log10(squared.detach() / 4 + 1e-12)}
 
     def _encode_pixels(self, pixels_BCHW: Tensor) -> Tensor:
