@@ -87,7 +87,11 @@ KEYS: dict[str, Key] = {
         "share of these first frames in which the judge names any caption of the source that was asked for", "more"
     ),
     "text_source_accuracy_real": Key("the judge's own share of that on unseen real frames"),
-    "text_accuracy_real": Key("the judge's own share on unseen real frames: the ceiling of the text keys"),
+    "text_accuracy_real": Key("the judge's own share on unseen real frames"),
+    "text_accuracy_decoded": Key(
+        "the same of these frames once encoded and decoded: the ceiling of the text keys, and what the tokenizer loses",
+        "more",
+    ),
     "text_accuracy_real_samples": Key("unseen real frames that text_accuracy_real rests on"),
     "text_accuracy_chance": Key("the same first frames held against the texts of the other runs"),
     "text_runs": Key("texts that were asked for"),

@@ -119,6 +119,12 @@ def _text_limits(numbers: Mapping[str, Any]) -> list[str]:
             f"Texts are not always drawn: a judge names what was asked for in {100 * drawn:.0f} % of first frames, "
             f"against {100 * ceiling:.0f} % of unseen real ones."
         )
+    shown = numbers.get("text_accuracy_decoded")
+    if shown is not None and ceiling is not None and shown < 0.95 * ceiling:
+        found.append(
+            f"The tokenizer loses small things: of real frames a judge names {100 * ceiling:.0f} %, of the same ones "
+            f"encoded and decoded {100 * shown:.0f} %."
+        )
     changed, base = numbers.get("event_accuracy_30"), numbers.get("event_accuracy_base", 0.0)
     if changed is not None and changed < 0.8:
         found.append(

@@ -5,22 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from playground.core.errors import PlaygroundError
 from playground.evaluation import pictures
 from playground.evaluation.caption_panel import CaptionPanel, train_caption_panel
 from playground.evaluation.captioned import CaptionedFrames, Event, captioned_frames, find_events, has_captions
 from playground.evaluation.intervals import share_half_width
-from playground.evaluation.rollouts import Progress, infer_actions, noop_code, play, prefill
+from playground.evaluation.rollouts import Progress, decode, encode, infer_actions, noop_code, play, prefill
 from playground.evaluation.texts import embed_captions
 from playground.evaluation.wordings import held_out_wording
 from playground.world.first_frames import knows_words, redraw
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 LOOK = 8
 """Frame at which a drawn world is judged for the second time."""
@@ -98,9 +97,17 @@ class TextProbe:
             )
         source = real.source_B[judge.held_out]
         numbers = by_source("text_accuracy_real", right, source)
+        decoded = judge.read(self._decoded(real.frames_BHWC[judge.held_out]))
+        numbers |= by_source("text_accuracy_decoded", decoded == real.caption_B[judge.held_out], source)
         if len(set(source.tolist())) > 1:
             numbers |= by_source("text_source_accuracy_real", real.source_K[answers] == source, source)
         return numbers | {"text_accuracy_real_samples": len(right)}
+
+    def _decoded(self, frames_BHWC: np.ndarray) -> np.ndarray:
+        """Frames as the tokenizer gives them back: nothing that a world draws can show more."""
+        parts = np.array_split(frames_BHWC[:, None], -(-len(frames_BHWC) // _BATCH))
+        with torch.inference_mode():
+            return np.concatenate([decode(self.world, encode(self.world, part))[:, 0] for part in parts])
 
     def _drawn(self, judge: CaptionPanel, real: CaptionedFrames, told: Mapping[str, Any]) -> dict[str, float]:
         """``text_accuracy`` and what belongs to it; draws ``texts.png``."""
