@@ -102,10 +102,11 @@ class AutoencoderTokenizer(Component):
         pixels = to_pixels(frames_BTHWC)
         latents = self._disturb(self._encode_pixels(pixels), generator)
         error = self.decode_pixels(latents).float() - pixels
-        squared = error.square().mean()
+        squared_BCHW = error.square()
+        squared = squared_BCHW.mean()
         loss = squared + self.config.l1_weight * error.abs().mean()
         if self.config.detail_weight > 0:
-            worst = error.square().mean(dim=1).flatten(1)
+            worst = squared_BCHW.mean(dim=1).flatten(1)
             count = math.ceil(_DETAIL_SHARE * worst.shape[1])
             loss = loss + self.config.detail_weight * worst.topk(count, dim=1).values.mean()
         return {"loss": loss, "psnr": -10 * torch.log10(squared.detach() / 4 + 1e-12)}
