@@ -21,7 +21,9 @@ class TokenizerConfig:
         encoder_widths: channels after each halving; one entry per halving from frame_size to grid.
         encoder_depth: transformer blocks over the grid after the convolutions.
         decoder_widths: channels before each doubling; one entry per doubling.
-        blocks: residual convolution blocks per resolution.
+        blocks: residual convolution blocks per resolution but the finest.
+        finest_blocks: residual convolution blocks of the decoder at the finest. Without one every 4 x 4 pixels are a
+            linear function of their surroundings: the first brought 0.4 to 0.6 dB for a sixth of the decoder's time.
         latent_noise: largest standard deviation of the noise that the decoder learns to forgive in training.
         latent_mask: largest share of latents that training blanks out.
         l1_weight: weight of the absolute error beside the squared error.
@@ -32,6 +34,9 @@ class TokenizerConfig:
     FREE_FIELDS: ClassVar[frozenset[str]] = frozenset({"latent_noise", "latent_mask", "l1_weight", "detail_weight"})
     """Fields on which no weight depends: a run that starts from other weights may change them."""
 
+    GROWING_FIELDS: ClassVar[frozenset[str]] = frozenset({"finest_blocks"})
+    """A run may start from the weights of a model with fewer: further blocks start as the identity."""
+
     frame_size: int = 64
     grid: int = 8
     bottleneck: Literal["continuous", "fsq"] = "continuous"
@@ -41,6 +46,7 @@ class TokenizerConfig:
     encoder_depth: int = 1
     decoder_widths: tuple[int, ...] = (128, 64, 32)
     blocks: int = 1
+    finest_blocks: int = 0
     latent_noise: float = 0.1
     latent_mask: float = 0.0
     l1_weight: float = 0.1

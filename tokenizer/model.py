@@ -53,9 +53,15 @@ class AutoencoderTokenizer(Component):
         self.encoder_blocks = nn.Sequential(*[SpaceBlock(width) for _ in range(config.encoder_depth)])
         self.to_latent = nn.Linear(width, self.latent_channels)
         self.from_latent = nn.Conv2d(self.latent_channels, config.decoder_widths[0], 3, padding=1)
-        self.decoder = conv_up(config.decoder_widths, blocks=config.blocks)
+        self.decoder = conv_up(config.decoder_widths, blocks=config.blocks, finest_blocks=config.finest_blocks)
         # Convolutions run faster on a CPU so.
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # not in torch's stubs
+
+    def grown_from(self, smaller: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Further blocks at the finest level come last, so only the convolution behind them has a new number."""
+        numbers = [int(name.split(".")[1]) for name in smaller if name.startswith("decoder.")]
+        earlier, now = f"decoder.{max(numbers)}.", f"decoder.{len(self.decoder) - 2}."
+        return {now + name[len(earlier) :] if name.startswith(earlier) else name: w for name, w in smaller.items()}
 
     def encode(self, frames_BTHWC: Tensor) -> Tensor:
         """Uint8 frames to latents (B, T, N, C), float32 in [-1, 1].

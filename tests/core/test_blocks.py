@@ -87,9 +87,13 @@ def test_convolutions_halve_and_double() -> None:
     assert conv_up((24, 16, 8))(small).shape == (2, 3, 32, 32)
 
 
-def test_the_finest_level_has_no_residual_blocks() -> None:
+def test_the_finest_level_has_residual_blocks_only_where_asked() -> None:
     down, up = conv_down((8, 16), blocks=2), conv_up((16, 8), blocks=2)
-    for layers in (down, up):
-        blocks = [layer for layer in layers if isinstance(layer, ConvBlock)]
-        assert len(blocks) == 2
-        assert all(block.first.in_channels == 16 for block in blocks)
+    finer = conv_up((16, 8), blocks=2, finest_blocks=1)
+    for layers, widths in ((down, [16, 16]), (up, [16, 16]), (finer, [16, 16, 8])):
+        assert [layer.first.in_channels for layer in layers if isinstance(layer, ConvBlock)] == widths
+
+
+def test_a_residual_block_starts_as_the_identity() -> None:
+    x_BCHW = torch.randn(2, 8, 4, 4)
+    assert torch.equal(ConvBlock(8)(x_BCHW), x_BCHW)

@@ -85,6 +85,24 @@ def test_a_deeper_model_starts_as_the_one_it_comes_from(weights: Path) -> None:
         continued(weights, depth=1)
 
 
+@pytest.mark.parametrize("before", [0, 1])
+def test_a_decoder_with_finer_blocks_starts_as_the_one_it_comes_from(before: int, tmp_path: Path) -> None:
+    generator = torch.Generator().manual_seed(0)
+    tokenizer = TOKENIZERS.get("autoencoder")
+    fields = {"frame_size": 16, "grid": 4, "channels": 2, "encoder_widths": (8, 32), "decoder_widths": (16, 8)}
+    earlier = tokenizer(tokenizer.Config(**fields, finest_blocks=before))
+    with torch.no_grad():
+        for parameter in earlier.parameters():  # untrained blocks are the identity, wherever they land
+            parameter.add_(torch.randn(parameter.shape, generator=generator) * 0.1)
+    save_component(earlier, tmp_path, torch.float32)
+    run, recipe = going_on_from(tmp_path), StagePreset("autoencoder", steps=1, batch=1, budget_share=1.0, adam_lr=1e-3)
+    finer = build_model(run, "tokenizer", recipe, {**fields, "finest_blocks": 3})
+    latents = torch.rand(2, 16, 2, generator=generator) * 2 - 1
+    assert torch.equal(earlier.decode_pixels(latents), finer.decode_pixels(latents))
+    finer.decode_pixels(latents).square().sum().backward()
+    assert finer.decoder[-3].second.weight.grad.abs().sum() > 0  # and it can learn
+
+
 def test_split_actions_do_at_first_what_they_were_split_from(weights: Path) -> None:
     generator = torch.Generator().manual_seed(0)
     earlier = liven(weights, generator)

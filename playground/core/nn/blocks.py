@@ -95,7 +95,8 @@ class ConvBlock(nn.Module):
         super().__init__()
         self.first = nn.Conv2d(channels, channels, 3, padding=1)
         self.second = nn.Conv2d(channels, channels, 3, padding=1)
-        nn.init.zeros_(self.second.weight)
+        for parameter in self.second.parameters():
+            nn.init.zeros_(parameter)
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
         """(B, C, H, W) to the same shape."""
@@ -125,17 +126,18 @@ def conv_down(widths: tuple[int, ...], channels_in: int = 3, blocks: int = 1) ->
     return nn.Sequential(*layers)
 
 
-def conv_up(widths: tuple[int, ...], channels_out: int = 3, blocks: int = 1) -> nn.Sequential:
+def conv_up(widths: tuple[int, ...], channels_out: int = 3, blocks: int = 1, finest_blocks: int = 0) -> nn.Sequential:
     """Double the resolution once per entry of ``widths``: residual blocks, 3x3 convolution, pixel shuffle.
 
     Shuffling as the last operation keeps every convolution at half resolution or below, which makes it about ten
-    times cheaper than a decoder that ends in full-resolution convolutions.
+    times cheaper than a decoder that ends in full-resolution convolutions. ``finest_blocks`` come before the last of
+    them, ``blocks`` before every other.
     """
     layers: list[nn.Module] = []
     for index, width in enumerate(widths):
         finest = index + 1 == len(widths)
         following = channels_out if finest else widths[index + 1]
-        layers += [ConvBlock(width) for _ in range(0 if finest else blocks)]
+        layers += [ConvBlock(width) for _ in range(finest_blocks if finest else blocks)]
         layers += [nn.Conv2d(width, 4 * following, 3, padding=1), nn.PixelShuffle(2)]
     return nn.Sequential(*layers)
 
