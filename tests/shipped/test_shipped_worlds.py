@@ -6,10 +6,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
+from playground.core.component import load_component
 from playground.data.worlds.racing_captions import COLOURS
 from playground.engine.engine import Engine
 from playground.evaluation.metrics import mean_shift
+from playground.training.builders import Run, build_model
+from playground.training.distributed import ALONE
+from playground.training.exports import REGISTRIES
+from playground.training.presets import load_preset
 from playground.world.bundle import World
 from playground.world.prompt import opening
 from playground.world.sources import book_of
@@ -70,6 +76,17 @@ def test_the_same_keys_give_the_same_frames(world: World) -> None:
         for session in (world.generate(0, seed=3, backend="eager"), world.generate(0, seed=3, backend="eager"))
     )
     np.testing.assert_array_equal(first, second)
+
+
+@pytest.mark.parametrize(("name", "preset"), [("base", "base-64"), ("coinrun", "cpu")])
+def test_its_preset_trains_on_from_it(name: str, preset: str, tmp_path: Path) -> None:
+    recipe = load_preset(preset)
+    run = Run(recipe, [], tmp_path, 0, "cpu", False, shipped()[name], False, ALONE)
+    for part in ("tokenizer", "latent-actions"):
+        built = build_model(run, part, recipe.stage(part), {"frame_size": recipe.frame_size})
+        sent = load_component(REGISTRIES[part], shipped()[name] / part.replace("-", "_")).state_dict()
+        assert built.state_dict().keys() == sent.keys()
+        assert all(torch.equal(tensor, sent[key]) for key, tensor in built.state_dict().items())
 
 
 def test_racing_draws_the_grass_that_was_asked_for() -> None:
