@@ -23,8 +23,9 @@ needs_xvfb = pytest.mark.skipif(not (shutil.which("Xvfb") and shutil.which("xdot
 def display() -> Iterator[str]:
     """Name of a virtual display."""
     read, write = os.pipe()
+    # A display resets when its last client leaves, and xdotool may be that while the game is just opening its window.
     server = subprocess.Popen(
-        ["Xvfb", "-displayfd", str(write), "-screen", "0", "1024x900x24", "-nolisten", "tcp"],
+        ["Xvfb", "-displayfd", str(write), "-screen", "0", "1024x900x24", "-nolisten", "tcp", "-noreset"],
         pass_fds=[write],
         stderr=subprocess.DEVNULL,
     )
