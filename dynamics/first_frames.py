@@ -11,7 +11,7 @@ Legend: B rows, N latents, C channels, S tokens, D width, P prompt dims.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -248,6 +248,7 @@ class FirstFrameDiffusion(NormalisedLatents, Component):
         kept: float = 0.0,
         noise_BNC: Tensor | None = None,
         passes: int = PASSES,
+        run: Callable[..., Tensor] | None = None,
     ) -> Tensor:
         """Draw pictures, or draw them anew.
 
@@ -260,11 +261,12 @@ class FirstFrameDiffusion(NormalisedLatents, Component):
             kept: share of them in the mixture that is begun with, in [0, 1).
             noise_BNC: noise to begin with, instead of what the generators give; see :meth:`noise_of`.
             passes: steps from there to the picture.
+            run: replaces the network; takes the arguments of :meth:`forward`.
 
         Returns:
             Latents (B, N, C) for the tokenizer.
         """
-        config, rows = self.config, len(generators)
+        config, rows, run = self.config, len(generators), run or self
         x_BNC = noise_BNC
         if x_BNC is None:
             x_BNC = row_noise((config.tokens_per_frame, config.latent_channels), generators).to(self.mean_C.device)
@@ -280,11 +282,11 @@ class FirstFrameDiffusion(NormalisedLatents, Component):
             level_B = torch.full((rows,), level, device=x_BNC.device)
             led = strength if _GUIDED[0] <= level < _GUIDED[1] else min(strength, 1.0)
             if led != 1:  # side by side: so few numbers take little longer than half of them
-                twice = self(x_BNC.repeat(2, 1, 1), level_B.repeat(2), torch.cat((untold_BP, told_BP)))
+                twice = run(x_BNC.repeat(2, 1, 1), level_B.repeat(2), torch.cat((untold_BP, told_BP)))
                 untold, told = twice.chunk(2)
                 clean = torch.lerp(untold, told, led)
             else:
-                clean = self(x_BNC, level_B, told_BP)
+                clean = run(x_BNC, level_B, told_BP)
             clean = self._in_range(clean)
             x_BNC = x_BNC + (clean - x_BNC) / (passes - index)
         return x_BNC * self.scale_C + self.mean_C

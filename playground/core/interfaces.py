@@ -154,8 +154,13 @@ class FirstFrameModel(Protocol):
         kept: float = 0.0,
         noise_BNC: Tensor | None = None,
         passes: int = 32,
+        run: Callable[..., Tensor] | None = None,
     ) -> Tensor:
-        """Latents (B, N, C) for the tokenizer; a row depends on its own generator or noise, prompt and start alone."""
+        """Latents (B, N, C) for the tokenizer; a row depends on its own generator or noise, prompt and start alone.
+
+        ``run`` replaces the network, which is the model itself, called with noisy latents (B, N, C), noise levels (B,)
+        and prompts (B, P).
+        """
 
     def noise_of(self, latents_BNC: Tensor, passes: int = 32) -> Tensor:
         """Noise (B, N, C) from which ``draw`` would give these latents."""

@@ -59,7 +59,7 @@ def source_files(world: World) -> list[Path]:
     from playground.engine.backends import onnx, openvino
 
     files = [Path(inspect.getfile(module)) for module in (export, passes, quantised, static, onnx, openvino)]
-    parts = (playground.core.nn, type(world.dynamics), type(world.tokenizer))
+    parts: list[Any] = [playground.core.nn, *map(type, _networks(world))]
     for folder in sorted({Path(inspect.getfile(part)).parent for part in parts}):
         files += sorted(folder.glob("*.py"))
     return files
@@ -80,14 +80,19 @@ def world_facts(world: World) -> dict[str, Any]:
 
     Sampling and prompts count because 8-bit ranges are measured on rollouts.
     """
+    parts = _networks(world)
     return {
         "code": code_hash(source_files(world)),
-        "weights": weights_hash([world.dynamics, world.tokenizer]),
-        "dynamics": [world.dynamics.type_name, config_to_dict(world.dynamics.config)],
-        "tokenizer": [world.tokenizer.type_name, config_to_dict(world.tokenizer.config)],
+        "weights": weights_hash(parts),
+        "parts": [[part.type_name, config_to_dict(part.config)] for part in parts],
         "sampling": dict(world.sampling),
         "prompts": dict(world.manifest.prompts),
     }
+
+
+def _networks(world: World) -> list[Any]:
+    """The parts of a world that are compiled."""
+    return [part for part in (world.dynamics, world.tokenizer, world.first_frames) if part is not None]
 
 
 class CompiledCache:

@@ -276,6 +276,7 @@ class Engine:
             self._prompts(entries),
             [entry.generator for entry in entries],
             self.backend.run,
+            self.backend.run_first_frames,
         )
         pictures = self.backend.decode(self._models.latents(drawn))[:, 0].cpu().numpy()
         places = [lanes.index(row) for row in rows]

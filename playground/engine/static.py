@@ -70,6 +70,13 @@ def decoder_input(world: World, rows: int) -> Tensor:
     return torch.zeros(rows, tokenizer.tokens_per_frame, tokenizer.latent_channels, device=device)
 
 
+def first_frame_inputs(model: Any, rows: int) -> list[Tensor]:
+    """Arguments of a model of first frames for ``rows`` rows of nothing."""
+    config = model.config
+    noisy_BNC = torch.zeros(rows, config.tokens_per_frame, config.latent_channels)
+    return [noisy_BNC, torch.zeros(rows), torch.zeros(rows, config.prompt_dims)]
+
+
 def without_absent_prompt(world: World, inputs: tuple[Tensor | None, ...]) -> list[Tensor]:
     """Arguments of ``dynamics.network`` as inputs of ``StaticStep``: no prompt becomes zeros or is left out."""
     prompt_BP = inputs[PROMPT_INPUT]

@@ -235,17 +235,19 @@ class World:
         prompt_BP: Tensor | None,
         generators: Sequence[torch.Generator],
         run: Callable[..., Any] | None = None,
+        run_first_frames: Callable[..., Tensor] | None = None,
     ) -> tuple[Tensor, Written]:
         """``dynamics.generate`` with the world's sampling defaults: codes (B, N, ...) and what to write to memory.
 
-        Named actions are read as what they mean now (see :mod:`playground.world.intents`).
+        Named actions are read as what they mean now (see :mod:`playground.world.intents`). ``run`` replaces the network
+        of the dynamics and ``run_first_frames`` that of the first frames.
         """
         action_B = understood(self, state, action_B)
         options = {name: x for name, x in self.sampling.items() if x is not None and name not in OF_FIRST_FRAMES}
         drawn, written = self.dynamics.generate(state, action_B, prompt_BP, generators, run=run, **options)
         if not self.sampling.get("correct_every"):
             return drawn, written
-        return correct(self, state, drawn, written, action_B, prompt_BP, generators, run)
+        return correct(self, state, drawn, written, action_B, prompt_BP, generators, run, run_first_frames)
 
     def latents(self, codes: Tensor) -> Tensor:
         """Codes of one frame a row, as the dynamics draws them, as latents (B, 1, N, C) for the decoder."""

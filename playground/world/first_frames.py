@@ -153,6 +153,7 @@ def correct(
     prompt_BP: Tensor | None,
     generators: Sequence[torch.Generator],
     run: Callable[..., Any] | None,
+    run_first_frames: Callable[..., Tensor] | None = None,
 ) -> tuple[Tensor, Written]:
     """Bring every n-th frame of a run back to what real frames look like.
 
@@ -168,6 +169,7 @@ def correct(
         prompt_BP: texts, or None.
         generators: one a row.
         run: replaces the network of the dynamics.
+        run_first_frames: replaces that of the first frames.
 
     Returns:
         The same for the corrected frame, and for rows that are not due unchanged.
@@ -182,7 +184,7 @@ def correct(
     for rows in [due] if len(due) == len(generators) else [[row] for row in due]:
         own = [generators[row] for row in rows]
         told = None if prompt_BP is None else prompt_BP[rows]
-        codes = _corrected(world, drawn_BNC[rows], told, own)
+        codes = _corrected(world, drawn_BNC[rows], told, own, run_first_frames)
         memory = state if len(rows) == len(generators) else state.row(rows[0])
         seen = world.dynamics.observe(memory, codes, action_B[rows], told, own, run)
         drawn_BNC[rows] = codes
@@ -191,7 +193,11 @@ def correct(
 
 
 def _corrected(
-    world: World, drawn_BNC: Tensor, prompt_BP: Tensor | None, generators: Sequence[torch.Generator]
+    world: World,
+    drawn_BNC: Tensor,
+    prompt_BP: Tensor | None,
+    generators: Sequence[torch.Generator],
+    run: Callable[..., Tensor] | None,
 ) -> Tensor:
     model = world.first_frames
     assert model is not None, "corrections are switched on for worlds with a model of first frames only"
@@ -204,5 +210,6 @@ def _corrected(
         start_BNC=drawn_BNC.to(device),
         kept=KEPT_IN_PLAY,
         passes=CORRECT_PASSES,
+        run=run,
     )
     return codes.to(home)

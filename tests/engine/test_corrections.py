@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from dynamics.first_frames import FirstFrameDiffusion
 from playground.engine.engine import Engine
@@ -43,3 +44,32 @@ def test_runs_that_are_due_at_different_frames(world: World, backend: str) -> No
         frame = alone.step({slot: 2})[slot].frame
     error = np.abs(together[late].frame.astype(int) - frame).mean()
     assert error < (4 if backend in ("int8", "openvino") else 1)  # rounding to 8 bits depends on the whole batch
+
+
+@pytest.mark.parametrize("text", ["", "snow"])  # with a text most passes run two rows
+@pytest.mark.parametrize("backend", ["int8", "openvino-f32"])
+def test_graphs_of_corrections_draw_what_the_network_draws(
+    world: World, backend: str, text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if backend != "int8":
+        pytest.importorskip("openvino")
+    engine = Engine(world, backend=backend, threads=1)
+
+    def played() -> list[np.ndarray]:
+        slot = engine.open(opening(world, 0), seed=1, text=text)
+        frames = [engine.step({slot: 1})[slot].frame for _ in range(6)]
+        engine.close(slot)
+        return frames
+
+    with monkeypatch.context() as patch:
+        patch.setattr(FirstFrameDiffusion, "forward", _not_asked)
+        graphs = played()
+    monkeypatch.setattr(engine.backend, "run_first_frames", None)
+    for before, after in zip(played(), graphs, strict=True):
+        assert np.abs(before.astype(int) - after).mean() < 1
+    monkeypatch.setitem(world.sampling, "correct_every", None)
+    assert np.abs(graphs[-1].astype(int) - played()[-1]).mean() > 4  # or else all would agree
+
+
+def _not_asked(*inputs: torch.Tensor) -> torch.Tensor:
+    raise AssertionError("a correction asked the network itself")

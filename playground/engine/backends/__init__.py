@@ -2,8 +2,9 @@
 
 A backend is a class that is built from a world and has ``name``, ``world`` (the models that it runs), ``batched``
 (whether rows of one pass never influence each other), ``fixed_rows`` (whether a new number of rows costs a
-compilation), ``prepare`` (for a number of slots), ``run`` (takes the place of ``dynamics.network``) and ``decode``
-(latents to frames).
+compilation), ``prepare`` (for a number of slots), ``run`` (takes the place of ``dynamics.network``),
+``run_first_frames`` (takes the place of ``first_frames`` in corrections; None leaves it) and ``decode`` (latents to
+frames).
 """
 
 from __future__ import annotations
@@ -96,7 +97,7 @@ def frame_seconds(backend: Any, frames: int = 1, slots: int = 1) -> float:
         for _ in range(frames):
             started = time.perf_counter()
             for _ in range(passes):
-                codes, written = world.draw(state, action_B, None, generators, backend.run)
+                codes, written = world.draw(state, action_B, None, generators, backend.run, backend.run_first_frames)
                 state.write(written)
                 backend.decode(world.latents(codes)).cpu()
             times.append(time.perf_counter() - started)

@@ -23,11 +23,13 @@ class EagerBackend:
         fixed_rows: whether a new number of rows costs a compilation.
         world: the models that run.
         run: takes the arguments of ``dynamics.network``.
+        run_first_frames: takes the place of ``first_frames`` in corrections; None where it runs as it is.
     """
 
     name: str = "eager"
     batched: bool = True
     fixed_rows: ClassVar[bool] = False
+    run_first_frames: Callable[..., Any] | None = None
 
     def __init__(self, world: World) -> None:
         """Use the models of ``world``; nothing is copied."""

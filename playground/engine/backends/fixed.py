@@ -31,6 +31,7 @@ class FixedRowsBackend(ABC):
         split: leave out of a pass what does not depend on the frame, where the network offers that.
         shape: what goes into a pass.
         world: the models that run.
+        run_first_frames: takes the place of ``first_frames`` in corrections; None where it runs as it is.
     """
 
     name: str
@@ -38,6 +39,7 @@ class FixedRowsBackend(ABC):
     fixed_rows: ClassVar[bool] = True
     filling_pays: ClassVar[float] = 0.75
     split: ClassVar[bool] = False
+    run_first_frames: Callable[..., Tensor] | None = None
 
     def __init__(self, world: World) -> None:
         """Compile for a single row."""

@@ -11,13 +11,13 @@ import logging
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from playground.core.registry import BACKENDS
 from playground.engine.backends.eager import EagerBackend
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
 
     from playground.world.bundle import World
 
@@ -45,6 +45,8 @@ class Int8Backend(EagerBackend):
             return
         self.network = quantise(world.dynamics.network, engine)
         self.run = recorded(world, self.network)
+        if world.sampling.get("correct_every"):
+            self.run_first_frames = recorded_first_frames(world)
 
 
 def int8_engine() -> str | None:
@@ -75,28 +77,44 @@ def quantise(network: nn.Module, engine: str) -> nn.Module:
 
 
 def recorded(world: World, network: nn.Module) -> Callable[..., Any]:
-    """``network`` as a graph for a single row, under the arguments of ``dynamics.network``.
-
-    Where this Python's torch cannot record, the network itself is returned: slower, with the same results.
-    """
-    import torch
-
+    """``network`` as a graph for a single row, under the arguments of ``dynamics.network``."""
     from playground.engine.passes import pass_of
 
     shape = pass_of(world)
-    step = shape.module(network)
-    try:
-        with torch.no_grad(), warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # about shapes that become constants, which is the point
-            graph = torch.jit.freeze(torch.jit.trace(step, tuple(shape.example(1)), check_trace=False))
-    except RuntimeError as error:
-        logger.info("playing without a recorded graph: %s", error)
-        return lambda *inputs: step(*shape.inputs(inputs))
+    graph = _graph(shape.module(network), shape.example(1))
 
     def run(*inputs: Any) -> Any:
         return graph(*shape.inputs(inputs))
 
     return run
+
+
+def recorded_first_frames(world: World) -> Callable[..., Tensor]:
+    """``first_frames`` as graphs, in float32: for one row, and for the two that a text is followed by."""
+    from playground.engine.static import first_frame_inputs
+
+    model: Any = world.first_frames
+    graphs = {rows: _graph(model, first_frame_inputs(model, rows)) for rows in (1, 2)}
+
+    def run(*inputs: Tensor) -> Tensor:
+        made: Tensor = graphs.get(len(inputs[0]), model)(*inputs)
+        return made
+
+    return run
+
+
+def _graph(module: Any, example: list[Tensor]) -> Callable[..., Any]:
+    """``module`` recorded, or as it is where this torch cannot record."""
+    import torch
+
+    try:
+        with torch.no_grad(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about shapes that become constants, which is the point
+            graph: Callable[..., Any] = torch.jit.freeze(torch.jit.trace(module, tuple(example), check_trace=False))
+    except RuntimeError as error:
+        logger.info("playing without a recorded graph: %s", error)
+        return cast("Callable[..., Any]", module)
+    return graph
 
 
 @contextmanager

@@ -56,7 +56,20 @@ class _OpenVino(FixedRowsBackend):
             "threads": self._threads,
             **world_facts(world),
         }
+        self._first_frames: dict[int, Graph] = {}
+        if world.sampling.get("correct_every"):
+            self.run_first_frames = self._corrections
         super().__init__(world)
+
+    def prepare(self, slots: int) -> None:
+        """Compile for ``slots`` rows, corrections too: to follow a text they run two rows, with it and without."""
+        from playground.world.first_frames import knows_words
+
+        with self._lock:
+            super().prepare(slots)
+            if self.run_first_frames is not None:
+                for rows in (slots, 2 * slots) if knows_words(self.world) else (slots,):
+                    self._first_frames_for(rows)
 
     @abstractmethod
     def networks(self) -> tuple[nn.Module, nn.Module]:
@@ -74,6 +87,21 @@ class _OpenVino(FixedRowsBackend):
         return self._graph(
             "decoder", rows, lambda: (StaticDecoder(self._networks[1]), [decoder_input(self.world, rows)])
         )
+
+    def _corrections(self, *inputs: Tensor) -> Tensor:
+        with self._lock:
+            (clean,) = self._first_frames_for(len(inputs[0]))(list(inputs))
+        return clean
+
+    def _first_frames_for(self, rows: int) -> Graph:
+        # In float32: what brings pictures back to real ones should not be rounded itself.
+        from playground.engine.static import first_frame_inputs
+
+        if rows not in self._first_frames:
+            model: Any = self.world.first_frames
+            graph = self._graph("first frames", rows, lambda: (model, first_frame_inputs(model, rows)))
+            self._first_frames[rows] = graph
+        return self._first_frames[rows]
 
     @cached_property
     def _networks(self) -> tuple[nn.Module, nn.Module]:
