@@ -15,7 +15,7 @@ from playground.evaluation.card import model_card
 from playground.training.exports import OPTIONAL, REGISTRIES
 from playground.training.prompts import RECORD_NAME
 from playground.training.sources import PackedSource, TextOptions, pack_source
-from playground.training.stages.first_frames import CORRECT_EVERY, GUIDANCE
+from playground.training.stages.first_frames import CORRECT_EVERY, CORRECTED_PASSES, GUIDANCE
 from playground.training.statement import EARLIER, data_facts, data_statement
 from playground.world.actions import ActionBook
 from playground.world.bundle import save_world
@@ -126,7 +126,12 @@ def _sampling(parts: Mapping[str, Any]) -> dict[str, Any] | None:
     """How frames are drawn in a world with a model of first frames; tokens cannot be corrected."""
     if "first_frames" not in parts:
         return None
-    return {"guidance": GUIDANCE, "correct_every": None if parts["dynamics"].discrete else CORRECT_EVERY}
+    dynamics = parts["dynamics"]
+    if dynamics.discrete:
+        return {"guidance": GUIDANCE}
+    fewer = dynamics.config.shortcut_share > 0 and dynamics.config.steps > CORRECTED_PASSES
+    steps = CORRECTED_PASSES if fewer else None
+    return {"guidance": GUIDANCE, "correct_every": CORRECT_EVERY, "steps": steps}
 
 
 def source_folders(data: Sequence[Path], trained: Sequence[Path]) -> dict[str, tuple[list[Path], list[Path]]]:

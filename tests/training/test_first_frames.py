@@ -96,6 +96,7 @@ def test_data_without_captions_goes_without(tiny_data: Path, preset: Path, tmp_p
     assert world.first_frames.config.prompt_dims == world.text_dims == 0
     assert world.first_frames.reader is None
     assert world.sampling["correct_every"]
+    assert world.sampling["steps"] == 2 < world.dynamics.config.steps
     assert world.draw_first_frame().any()
     with world.generate(backend="eager") as session:
         frames = [session.step(0) for _ in range(5)]

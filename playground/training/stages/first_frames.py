@@ -21,6 +21,10 @@ GUIDANCE = 8.0
 CORRECT_EVERY = 4
 """Every such frame of a world that is packed is corrected (see ``sampling.correct_every``)."""
 
+CORRECTED_PASSES = 2
+"""Passes a frame in such a world (see ``sampling.steps``): with corrections two look like the four that a dynamics
+learns finest, for half of the time."""
+
 SCORE_FRAMES = 256
 SHEET_CAPTIONS = 8
 SHEET_SEEDS = 3
