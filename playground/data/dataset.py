@@ -135,6 +135,7 @@ class ClipDataset:
                 f"{paths[0]} has no episode of {length} frames (the longest has {self._episode_lengths().max()}); "
                 "use shorter windows or collect more"
             )
+        self._ending_W = self.ends_T[self.starts_W + length - 1]
         self._cumulative_W: np.ndarray | None = None
 
     @property
@@ -153,9 +154,12 @@ class ClipDataset:
     def sample_starts(self, batch: int, rng: np.random.Generator) -> np.ndarray:
         """Draw the first frames (int64, B) of ``batch`` windows, with replacement, by the weights.
 
-        Latents kept in the order of the frames are then ``latents[starts[:, None] + np.arange(length)]``.
+        An end is the last frame of a single window, other frames are in up to ``length``; so that it is seen as often
+        as it happens, that window counts as many. Latents kept in the order of the frames are then
+        ``latents[starts[:, None] + np.arange(length)]``.
         """
-        if self.source_weights is None and not (self.motion_weight or self.rare_captions or self.caption_changes):
+        asked = self.motion_weight or self.rare_captions or self.caption_changes or self.source_weights is not None
+        if not asked and not self._ending_W.any():
             return self.starts_W[rng.integers(0, len(self.starts_W), batch)]
         if self._cumulative_W is None:
             self._cumulative_W = np.cumsum(self._window_weights())
@@ -298,15 +302,15 @@ class ClipDataset:
         return total[self.starts_W + self.length] - total[self.starts_W + 1]
 
     def _window_weights(self) -> np.ndarray:
-        motion_W = self._window_motion()
+        motion_W, count_W = self._window_motion(), np.where(self._ending_W, self.length, 1)
         if self.source_weights is None and not (self.rare_captions or self.caption_changes):
-            return motion_weights(motion_W, self.motion_weight)
+            return count_W * motion_weights(motion_W, self.motion_weight)
         weights_W, changing_W = np.zeros(len(motion_W)), self._changing()
         source_W = self.source_T[self.starts_W]
         caption_W = self.caption_ids_T[self.starts_W + self.length - 1]
         for source in np.unique(source_W):
             mine = source_W == source
-            moving_W = motion_weights(motion_W[mine], self.motion_weight)
+            moving_W = count_W[mine] * motion_weights(motion_W[mine], self.motion_weight)
             balanced_W = balance_captions(moving_W, caption_W[mine], self.rare_captions)
             weights_W[mine] = favour_changes(balanced_W, changing_W[mine], self.caption_changes)
         shares = np.bincount(source_W, minlength=len(self.sources)).tolist()

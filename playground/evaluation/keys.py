@@ -109,6 +109,13 @@ KEYS: dict[str, Key] = {
     ),
     "told_kept_real_30": Key("the same of the true frames: the ceiling of told_kept_30"),
     "event_runs": Key("changes of the text that were played, of either kind, and runs without a change"),
+    "reward_correlation": Key("correlation of the rewards that the world tells with those of true frames", "more"),
+    "end_average_precision": Key(
+        "how well the world's odds of an end find the last frames of episodes: mean precision over them, 1 is perfect",
+        "more",
+    ),
+    "end_share": Key("share of last frames among these frames: what chance gets"),
+    "ends_judged": Key("last frames that end_average_precision rests on"),
     "survival_1000": Key("share of runs whose picture is inside the real clips' band after 1,000 frames", "more"),
     "survival_real": Key("share of real clips inside the band of other real clips; survival_1000 cannot mean more"),
     "survival_runs": Key("runs that survival_1000 rests on"),

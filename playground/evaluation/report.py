@@ -86,7 +86,7 @@ def limits(numbers: Mapping[str, Any]) -> list[str]:
     sharp = numbers.get("sharpness_ratio_16")
     if sharp is not None and sharp < 0.9:
         found.append(f"Pictures blur: after 16 frames they have {100 * sharp:.0f} % of the true sharpness.")
-    return found + _key_limits(numbers) + _text_limits(numbers) + _memory_limits(numbers)
+    return found + _key_limits(numbers) + _text_limits(numbers) + _outcome_limits(numbers) + _memory_limits(numbers)
 
 
 def _key_limits(numbers: Mapping[str, Any]) -> list[str]:
@@ -138,6 +138,13 @@ def _text_limits(numbers: Mapping[str, Any]) -> list[str]:
             f"in true ones in {100 * ceiling:.0f} %."
         )
     return found
+
+
+def _outcome_limits(numbers: Mapping[str, Any]) -> list[str]:
+    precision = numbers.get("end_average_precision")
+    if precision is None or precision >= 0.9:
+        return []
+    return [f"Ends of episodes are not always noticed: average precision {precision:.2f} on true frames, 1 is perfect."]
 
 
 def _memory_limits(numbers: Mapping[str, Any]) -> list[str]:

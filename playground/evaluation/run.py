@@ -17,6 +17,7 @@ from playground.evaluation.charts import save_curves
 from playground.evaluation.intervals import mean_half_width, share_half_width
 from playground.evaluation.key_probes import KeyProbe
 from playground.evaluation.measure import HORIZON
+from playground.evaluation.outcomes import measure_outcomes
 from playground.evaluation.pressed import pressed_actions
 from playground.evaluation.report import finite_numbers, write_report
 from playground.evaluation.sample import Sample, draw_sample, fit_sample, open_sources
@@ -137,6 +138,7 @@ class Evaluation:
         self.numbers |= measure.summary(self.sample, scores, self.seed)
         if self.context and getattr(self.world, "latent_actions", None) is not None:
             self._keys()
+            self.numbers |= measure_outcomes(self.world, self.sources, self.context, self.progress)
         self._prompts(suite)
         if getattr(self.world, "prompt_dims", 0):
             probe = TextProbe(self.world, self.sources, self.folder, self.context, self.seed, self.note, self.progress)

@@ -144,11 +144,17 @@ def fit_sample(world: Any, sample: Sample) -> Sample:
     Raises:
         PlaygroundError: its frames are smaller, or no whole multiple of it.
     """
-    size, clips = int(world.frame_size), sample.clips_BTHWC
-    fitted = fit_size(clips, size)
+    return Sample(fit_clips(world, sample.clips_BTHWC), sample.labels_BT, sample.captions, sample.sources_B)
+
+
+def fit_clips(world: Any, clips_BTHWC: np.ndarray) -> np.ndarray:
+    """Clips at the world's frame size; raises as ``fit_sample`` does."""
+    size = int(world.frame_size)
+    fitted = fit_size(clips_BTHWC, size)
     if fitted is None:
+        height, width = clips_BTHWC.shape[2:4]
         raise PlaygroundError(
-            f"the dataset has {clips.shape[3]}x{clips.shape[2]} pixel frames but world {world.name!r} needs "
-            f"{size}x{size}; collect or import the data at that size or a whole multiple of it"
+            f"the dataset has {width}x{height} pixel frames but world {world.name!r} needs {size}x{size}; "
+            "collect or import the data at that size or a whole multiple of it"
         )
-    return Sample(fitted, sample.labels_BT, sample.captions, sample.sources_B)
+    return fitted

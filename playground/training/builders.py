@@ -16,9 +16,9 @@ from playground.core.config import config_from_dict, config_to_dict, write_json
 from playground.core.errors import PlaygroundError
 from playground.core.registry import DYNAMICS, Registry
 from playground.data.dataset import ClipDataset
+from playground.data.outcomes import end_share, find_outcomes
 from playground.training.distributed import ALONE, Peers
 from playground.training.exports import OPTIONAL, REGISTRIES, earlier_config, init_folder, load_export, take_over
-from playground.training.outcomes import end_share, find_outcomes
 from playground.training.presets import Preset, StagePreset
 from playground.training.prompts import RECORD_NAME, load_prompts
 from playground.training.stages.base import Stage

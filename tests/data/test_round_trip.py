@@ -84,7 +84,7 @@ def test_windows_hold_what_was_written(lengths: list[int], shard_frames: int, le
 def test_sampling_is_reproducible_and_stays_inside_episodes(tmp_path: Path) -> None:
     write_episodes(tmp_path, [9, 3, 12, 7], shard_frames=11)
     data = ClipDataset(tmp_path, length=4)
-    one, two = (data.sample(64, np.random.default_rng(5)) for _ in range(2))
+    one, two = (data.sample(256, np.random.default_rng(5)) for _ in range(2))
     np.testing.assert_array_equal(one.frames_BTHWC, two.frames_BTHWC)
     np.testing.assert_array_equal(one.actions_BT, two.actions_BT)
     assert (one.frames_BTHWC.dtype, one.actions_BT.dtype) == (np.uint8, np.int64)

@@ -11,15 +11,18 @@ import torch
 from playground.core.component import Component
 from playground.core.interfaces import DynamicsModel
 from playground.data.dataset import ClipDataset
+from playground.evaluation.outcomes import judged_starts, score_outcomes, tell_outcomes
 from playground.evaluation.quick import Parts, quick_rollouts, quick_score
 from playground.training.alarms import control_alarms
-from playground.training.outcomes import judge, judged_starts
 from playground.training.prompts import PromptTable
 from playground.training.resident import fits, upload
 from playground.training.sheets import contact_sheet
 
 SCORE_CLIPS = 16
 """Clips that score a checkpoint; with four, chance decided."""
+
+JUDGED_CLIPS = 32
+"""Clips that tell how well rewards and ends are known."""
 
 SHEET_CLIPS = 4
 PROMPT_FRAMES = 2
@@ -66,7 +69,7 @@ class DynamicsStage:
         self._resident = upload([codes], device) if fits(codes.nbytes, device) else None
         clips = np.linspace(0, len(dataset) - 1, SCORE_CLIPS + 2).astype(np.int64)[1:-1]
         self._shown = dataset.starts_W[clips]
-        self._judged = None if outcomes_T2 is None else judged_starts(dataset, outcomes_T2)
+        self._judged = None if outcomes_T2 is None else judged_starts(dataset, outcomes_T2, JUDGED_CLIPS)
 
     def sample(self, rng: np.random.Generator) -> dict[str, np.ndarray]:
         """Draw windows: codes, actions and prompts; only places when the codes are on the GPU already."""
@@ -133,4 +136,4 @@ class DynamicsStage:
             prompts = torch.from_numpy(self._prompts.plain(self._dataset.caption_ids_T[frame_BT]))
         codes = codes.long() if runner.discrete else codes.float()
         actions_BT = torch.from_numpy(self._actions_T[frame_BT])
-        return judge(runner, codes, actions_BT, prompts, self._outcomes_T2[frame_BT])
+        return score_outcomes(tell_outcomes(runner, codes, actions_BT, prompts), self._outcomes_T2[frame_BT])
