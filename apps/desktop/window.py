@@ -26,8 +26,7 @@ from playground.session.stats import process_age_s
 from playground.world.sources import fps_of
 
 _MIN_FPS, _MAX_FPS = 1.0, 240.0
-_SPEED_STEP = 1.25
-_IDLE_MS = 250
+_SPEED_STEP, _IDLE_MS = 1.25, 250
 _NOTICE_S, _WARNING_S = 3.0, 9.0
 
 
@@ -190,6 +189,8 @@ class Window:
         """Wake the event loop for a new frame; called in the loop's thread, at most one wake-up at a time."""
         if self.session.source != self.source:  # after a prompt, a text, a reset or a rewind
             self._follow_source()
+        if (self.session.end or 0.0) > 0.5:  # more likely than not the last frame of its episode
+            self._say("the game would be over here; R starts again")
         if self._announced:
             return
         self._announced = True

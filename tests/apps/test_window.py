@@ -106,6 +106,16 @@ def test_a_text_that_cannot_be_used_is_told_in_the_window(text_session: Any) -> 
     assert window.loop.error is None
 
 
+@pytest.mark.parametrize(("chance", "told"), [(0.4, False), (0.6, True)])
+def test_the_window_says_where_the_game_would_be_over_and_goes_on(chance: float, told: bool) -> None:
+    session = make_session()
+    session.engine.ends = {0: 0.0, 1: chance}  # the left key
+    game = Game(session, [])
+    window = game.play(game.key("left"))
+    assert ("would be over here; R starts again" in window._notice[0]) is told
+    assert session.engine.taken[-1] == 0  # further frames were played
+
+
 def test_worlds_without_texts_have_no_line_to_type_in() -> None:
     game = Game(make_session(), [])
     window = game.play(game.key("t"), game.typed("snow"), game.key("return"))

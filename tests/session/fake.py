@@ -56,6 +56,7 @@ class FakeEngine:
         self.world, self.slots, self.backend_name, self.threads = world, slots, "fake", 1
         self.delay_s = 0.0
         self.fail_at: int | None = None
+        self.ends: dict[int, float] = {}  # by action; a world that tells no ends by default
         self.steps = 0
         self.taken: list[int] = []
         self._totals: dict[int, int] = {}
@@ -76,7 +77,8 @@ class FakeEngine:
         for slot, code in actions.items():
             self.taken.append(code)
             self._totals[slot] = (self._totals[slot] * 3 + code) % 251
-            out[slot] = SimpleNamespace(frame=np.full((8, 8, 3), self._totals[slot], np.uint8), reward=None, end=None)
+            frame = np.full((8, 8, 3), self._totals[slot], np.uint8)
+            out[slot] = SimpleNamespace(frame=frame, reward=None, end=self.ends.get(code))
         return out
 
     def close(self, slot: int) -> None:
