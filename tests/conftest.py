@@ -12,6 +12,9 @@ import pytest
 # Set before any test imports torch, pygame or gradio: no window on somebody's screen, no calls home, and idle
 # worker threads that sleep (two busy pools on a small machine make every test several times slower).
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+if "PYTEST_XDIST_WORKER_COUNT" in os.environ:  # processes side by side share the cores instead of fighting for them
+    shared = max(1, (os.cpu_count() or 1) // int(os.environ["PYTEST_XDIST_WORKER_COUNT"]))
+    os.environ.setdefault("OMP_NUM_THREADS", str(shared))
 os.environ.setdefault("SDL_VIDEODRIVER", "dummy")
 os.environ.setdefault("SDL_AUDIODRIVER", "dummy")
 os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")

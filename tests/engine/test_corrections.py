@@ -29,7 +29,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
     return World.load(made.save(folder / "b"))
 
 
-@pytest.mark.parametrize("backend", ["eager", "int8", "openvino", "openvino-f32", "onnx"])
+@pytest.mark.parametrize("backend", ["eager", "int8", "openvino", "onnx"])
 def test_runs_that_are_due_at_different_frames(world: World, backend: str) -> None:
     if backend not in ("eager", "int8"):
         pytest.importorskip("openvino" if backend.startswith("openvino") else "onnxruntime")

@@ -47,6 +47,7 @@ def _small(monkeypatch: pytest.MonkeyPatch, judges: dict[tuple[Any, ...], Captio
 
     monkeypatch.setattr(caption_panel, "train_caption_judge", train)
     monkeypatch.setattr(caption_judge, "STEPS", 80)
+    monkeypatch.setattr(caption_judge, "_BATCH", 24)
     monkeypatch.setattr(text_probes, "_JUDGE_FRAMES", 400)
     monkeypatch.setattr(text_probes, "_EVENTS", 8)
 

@@ -22,7 +22,7 @@ from playground.world.sources import book_of
 from weights.manifest import oversized, shipped
 
 HELD_FRAMES = 40
-MOST_PROMPTS = 12
+MOST_PROMPTS = 6
 """Prompts that are played, spread over all: ``eval`` plays every one, a test has to be quick."""
 
 LEAST_MOTION = 0.05
