@@ -189,7 +189,7 @@ class Window:
         """Wake the event loop for a new frame; called in the loop's thread, at most one wake-up at a time."""
         if self.session.source != self.source:  # after a prompt, a text, a reset or a rewind
             self._follow_source()
-        if (self.session.end or 0.0) > 0.5:  # more likely than not the last frame of its episode
+        if (self.session.end or 0.0) > 0.9:  # drifting pictures deceive a world that is less sure
             self._say("the game would be over here; R starts again")
         if self._announced:
             return

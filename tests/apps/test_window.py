@@ -106,7 +106,7 @@ def test_a_text_that_cannot_be_used_is_told_in_the_window(text_session: Any) -> 
     assert window.loop.error is None
 
 
-@pytest.mark.parametrize(("chance", "told"), [(0.4, False), (0.6, True)])
+@pytest.mark.parametrize(("chance", "told"), [(0.8, False), (0.95, True)])
 def test_the_window_says_where_the_game_would_be_over_and_goes_on(chance: float, told: bool) -> None:
     session = make_session()
     session.engine.ends = {0: 0.0, 1: chance}  # the left key
