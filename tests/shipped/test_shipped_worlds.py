@@ -21,7 +21,7 @@ from playground.world.prompt import opening
 from playground.world.sources import book_of
 from weights.manifest import oversized, shipped
 
-HELD_FRAMES = 40
+HELD_FRAMES = 24
 MOST_PROMPTS = 6
 """Prompts that are played, spread over all: ``eval`` plays every one, a test has to be quick."""
 
