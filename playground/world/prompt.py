@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from playground.core.errors import PlaygroundError
+from playground.core.errors import PlaygroundError, suggest
 from playground.world.manifest import PromptFacts
 from playground.world.sources import nearest_picture, nearest_text
 from playground.world.text import check_text
@@ -162,6 +162,9 @@ class Prompt:
         index = _named(world, prompt)
         if index is not None:
             return _shipped(world, index)
+        if isinstance(prompt, str) and _numbered_like_shipped(world, prompt):
+            close = suggest(prompt, [Path(path).stem for path in world.prompts])
+            raise PlaygroundError(f"there is no prompt {prompt!r}; {describe_prompts(world)}.{close}")
         if isinstance(prompt, str) and not _means_file(prompt):
             return cls.from_text(prompt, world)
         if isinstance(prompt, (str, os.PathLike)):
@@ -221,6 +224,12 @@ def _named(world: World, prompt: Any) -> int | None:
         n for n, owner in enumerate(owners) if owner == prompt
     ]
     return found[0] if found and prompt else None
+
+
+def _numbered_like_shipped(world: World, text: str) -> bool:
+    """Whether a text is the name of a shipped prompt but for its number; drawn as a sentence it would mean nothing."""
+    name, dash, number = text.rpartition("-")
+    return bool(dash) and number.isdigit() and any(Path(path).stem.rpartition("-")[0] == name for path in world.prompts)
 
 
 def _located(world: World, prompt: Prompt, drawn: bool = False) -> Prompt:

@@ -192,6 +192,14 @@ def test_shipped_prompts_are_found_by_name(world: World) -> None:
     assert Prompt.of(world, world.prompts[2]).source == ""
 
 
+def test_a_number_that_was_not_shipped_is_no_sentence(text_world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(text_world, "prompts", [Path("meadow-01.png"), Path("meadow-02.png")])
+    with pytest.raises(PlaygroundError, match="no prompt 'meadow-00'.*Did you mean 'meadow-0[12]'"):
+        Prompt.of(text_world, "meadow-00")
+    for sentence in ("meadow", "meadow-like hills", "a road of the year-3000", "-7"):
+        assert Prompt.of(text_world, sentence).text == sentence
+
+
 def test_a_text_stays_after_the_first_frame(text_world: World) -> None:
     def play(event: str | None) -> np.ndarray:
         with text_world.generate("a lava canyon at dusk", seed=3) as session:
